@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Holds toolhost/plugin.h and built plugins to the promises of ABI.md.
+
+  check_abi.py layout INCLUDE_DIR GOLDEN --clang CLANG [--compiler CC]... [--write]
+      The header's layout, as each compiler lays it out, is the golden one. --write accepts appended fields and new
+      constants into GOLDEN, and refuses everything else.
+  check_abi.py threads INCLUDE_DIR --clang CLANG
+      Every function of the ABI names its threads with TH_ON(any|worker|load).
+  check_abi.py exports PLUGIN...
+      Each plugin exports its card and its entry and nothing else, and registers nothing that runs at exit.
+
+Exit code 0: as promised; 1: not, with one line for each finding; 2: could not run.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+FROZEN = {"th_str", "th_uuid", "th_value", "th_card"}
+EXPORTS = ["toolhost_card_v1", "toolhost_plugin_v1"]
+# What a release may change without breaking anybody.
+NOT_PROMISED = {"TH_ABI_MINOR", "TH_ABI_TARGET", "TH_ABI_REQUIRED", "TH_BUILT_WITH", "TH_EXPORT"}
+
+
+def run(*command, text=None):
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+class Function:
+    """A function of the ABI: `name` and the threads it names, or None."""
+
+    def __init__(self, name):
+        self.name, self.threads = name, None
+
+
+def read_header(include_dir, clang):
+    """The ABI's structs [(struct, [(field, type)])] and functions, from clang's syntax tree."""
+    dump = run(clang, "-std=c99", "-fsyntax-only", "-fno-color-diagnostics", "-Xclang", "-ast-dump", f"-I{include_dir}",
+               "-x", "c", "-", text="#include <toolhost/plugin.h>\n")
+    structs, functions = [], []
+    records = []  # open ones: (indentation, name or None, fields of an unnamed union)
+    anonymous = None  # fields of the unnamed union that has just ended
+    for line in dump.splitlines():
+        indentation = len(re.match(r"[|` -]*", line).group())
+        node = line[indentation:]
+        while records and indentation <= records[-1][0]:
+            ended = records.pop()
+            anonymous = ended[2] if ended[1] is None else None
+        if match := re.match(r"RecordDecl .*\b(?:struct|union)(?: (th_\w+))? definition", node):
+            name = match.group(1)
+            if name is not None:
+                structs.append((name, []))
+            records.append((indentation, name, []))
+        elif match := re.match(r"FieldDecl .* (\w+) '([^']*)'(?::'([^']*)')?$", node):
+            name, written, meant = match.group(1), match.group(2), match.group(3) or match.group(2)
+            if not records:
+                continue
+            if "(*)" in meant:
+                written = meant
+                functions.append(Function(f"{structs[-1][0]}.{name}"))
+            if records[-1][1] is None:  # a member of an unnamed union, which is named after it
+                records[-1][2].append((name, written))
+            elif written.startswith(("union ", "struct (")) and anonymous is not None:
+                structs[-1][1].extend((f"{name}.{inner}", kind) for inner, kind in anonymous)
+            else:
+                structs[-1][1].append((name, written))
+        elif match := re.match(r"FunctionDecl .* (toolhost_\w+) '", node):
+            functions.append(Function(match.group(1)))
+        elif match := re.match(r'AnnotateAttr .* "th\.on:(.*)"', node):
+            functions[-1].threads = match.group(1)
+    return structs, functions
+
+
+def read_constants(include_dir, clang):
+    """The ABI's constants and the text of their values."""
+    macros = run(clang, "-std=c99", "-dM", "-E", f"-I{include_dir}", "-x", "c", "-", text="#include <toolhost/plugin.h>\n")
+    found = re.findall(r"^#define (TH_\w+) (.+)$", macros, re.MULTILINE)
+    return sorted((name, value) for name, value in found if name not in NOT_PROMISED)
+
+
+def measure(include_dir, compiler, structs):
+    """The layout as lines 'struct size' and 'struct.field offset size', from a program built with `compiler`."""
+    lines = []
+    for struct, fields in structs:
+        lines.append(f'printf("{struct} %zu\\n", sizeof({struct}));')
+        lines += [f'printf("{struct}.{field} %zu %zu\\n", offsetof({struct}, {field}), sizeof((({struct}*)0)->{field}));'
+                  for field, _ in fields]
+    program = "#include <stdio.h>\n#include <toolhost/plugin.h>\nint main(void) {\n" + "\n".join(lines) + "\nreturn 0; }\n"
+    with tempfile.TemporaryDirectory() as directory:
+        binary = f"{directory}/layout"
+        run(compiler, "-std=c99", f"-I{include_dir}", "-x", "c", "-", "-o", binary, text=program)
+        return run(binary).splitlines()
+
+
+def layout_text(measured, structs, constants):
+    """The golden file: layout with types, then constants."""
+    types = {f"{struct}.{field}": kind for struct, fields in structs for field, kind in fields}
+    lines = []
+    for line in measured:
+        name = line.split()[0]
+        suffix = types.get(name) or ("frozen" if name in FROZEN else "")
+        lines.append(f"{line} {suffix}".rstrip())
+    return "\n".join(lines + [f"{name} = {value}" for name, value in constants]) + "\n"
+
+
+def breaks(old, new):
+    """Why the layout `new` breaks those who were built with `old`: one line for each finding; empty when it only appends."""
+
+    def parse(text):
+        structs, constants = {}, {}
+        for line in text.splitlines():
+            if " = " in line and line.startswith("TH_"):
+                name, value = line.split(" = ", 1)
+                constants[name] = value
+            elif "." in line.split()[0]:
+                struct, field = line.split()[0].split(".", 1)
+                structs[struct]["fields"].append((field, line.split(" ", 1)[1]))
+            else:
+                structs[line.split()[0]] = {"size": int(line.split()[1]), "fields": []}
+        return structs, constants
+
+    (old_structs, old_constants), (new_structs, new_constants) = parse(old), parse(new)
+    found = []
+    for struct, was in old_structs.items():
+        now = new_structs.get(struct)
+        if now is None:
+            found.append(f"{struct} is gone")
+            continue
+        for i, (field, place) in enumerate(was["fields"]):
+            if i >= len(now["fields"]):
+                found.append(f"{struct}.{field} is gone")
+            elif now["fields"][i] != (field, place):
+                found.append(f"{struct}.{field} ({place}) became {now['fields'][i][0]} ({now['fields'][i][1]})")
+        if struct in FROZEN and now != was:
+            found.append(f"{struct} is frozen and changed")
+        for field, place in now["fields"][len(was["fields"]):]:
+            if int(place.split()[0]) < was["size"]:
+                found.append(f"{struct}.{field} lies inside what older readers take for padding")
+    for name, value in old_constants.items():
+        if name not in new_constants:
+            found.append(f"{name} is gone")
+        elif new_constants[name] != value:
+            found.append(f"{name} changed from {value} to {new_constants[name]}")
+    return found
+
+
+def check_layout(arguments):
+    structs, _ = read_header(arguments.include_dir, arguments.clang)
+    constants = read_constants(arguments.include_dir, arguments.clang)
+    layouts = {compiler: layout_text(measure(arguments.include_dir, compiler, structs), structs, constants)
+               for compiler in [arguments.clang, *arguments.compiler]}
+    current = layouts[arguments.clang]
+    found = [f"{compiler} lays the header out in another way than {arguments.clang}"
+             for compiler, layout in layouts.items() if layout != current]
+    golden = arguments.golden.read_text() if arguments.golden.exists() else ""
+    found += breaks(golden, current)
+    if not found and current != golden:
+        if arguments.write:
+            arguments.golden.write_text(current)
+        else:
+            found.append(f"{arguments.golden} lacks what was appended: run with --write, and add a line to CHANGELOG.md")
+    return found
+
+
+def check_threads(arguments):
+    _, functions = read_header(arguments.include_dir, arguments.clang)
+    if not functions:
+        return ["the header has no function"]
+    return [f"{function.name} does not say TH_ON(any), TH_ON(worker) or TH_ON(load)"
+            for function in functions if function.threads not in ("any", "worker", "load")]
+
+
+def check_exports(arguments):
+    found = []
+    for plugin in arguments.plugin:
+        exported = sorted(line.split()[-1] for line in run("nm", "-D", "--defined-only", plugin).splitlines())
+        if exported != EXPORTS:
+            found.append(f"{plugin} exports {' '.join(exported) or 'nothing'} instead of {' '.join(EXPORTS)}")
+        if "__cxa_atexit" in run("nm", "-D", "--undefined-only", plugin):
+            found.append(f"{plugin} has a static object with a destructor, which would run at exit")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    layout = commands.add_parser("layout")
+    layout.add_argument("include_dir")
+    layout.add_argument("golden", type=pathlib.Path)
+    layout.add_argument("--clang", required=True)
+    layout.add_argument("--compiler", action="append", default=[])
+    layout.add_argument("--write", action="store_true")
+    layout.set_defaults(check=check_layout)
+    threads = commands.add_parser("threads")
+    threads.add_argument("include_dir")
+    threads.add_argument("--clang", required=True)
+    threads.set_defaults(check=check_threads)
+    exports = commands.add_parser("exports")
+    exports.add_argument("plugin", nargs="+")
+    exports.set_defaults(check=check_exports)
+    arguments = parser.parse_args()
+    try:
+        found = arguments.check(arguments)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"cannot run: {error}\n{getattr(error, 'stderr', '')}", file=sys.stderr)
+        return 2
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+#pragma once
+#include <toolhost/plugin/error.hpp>
+#include <toolhost/plugin/services.hpp>
+#include <toolhost/plugin/sql.hpp>
+#include <toolhost/plugin/values.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace toolhost {
+
+/// The host as a plugin instance sees it. Copyable; valid as long as the instance. Any thread.
+class Host {
+ public:
+  explicit Host(th_host* host) noexcept : host_(host) {}
+
+  /// `level`: TH_LOG_*.
+  void log(std::int32_t level, std::string_view message) const noexcept {
+    detail::services.core->log(host_, nullptr, level, to_th(message), nullptr, 0);
+  }
+  /// Wall clock, microseconds since 1970-01-01T00:00Z.
+  [[nodiscard]] std::int64_t now_us() const noexcept { return detail::services.core->now_us(host_); }
+  /// A UUID of version 7.
+  [[nodiscard]] Uuid new_uuid() const noexcept { return Uuid(detail::services.core->new_uuid(host_)); }
+  /// A setting of the plugin by JSON Pointer, or `fallback` when it is not set.
+  [[nodiscard]] std::string config(std::string_view pointer, std::string_view fallback = {}) const {
+    return detail::setting(host_, nullptr, pointer).value_or(std::string(fallback));
+  }
+  [[nodiscard]] std::int64_t config_i64(std::string_view pointer, std::int64_t fallback) const {
+    return detail::setting_i64(host_, nullptr, pointer).value_or(fallback);
+  }
+  /// A setting of any kind as JSON text.
+  [[nodiscard]] std::optional<std::string> config_json(std::string_view pointer) const {
+    return detail::setting_json(host_, nullptr, pointer);
+  }
+  [[nodiscard]] th_host* handle() const noexcept { return host_; }
+
+ private:
+  th_host* host_;
+};
+
+/// Undoes what was done since call.savepoint(), unless release() was called. Savepoints nest.
+class Savepoint {
+ public:
+  Savepoint(Savepoint&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+  Savepoint& operator=(Savepoint&&) = delete;
+  ~Savepoint() {
+    if (call_ != nullptr) detail::services.db->savepoint(call_, TH_SAVEPOINT_ROLLBACK);
+  }
+  /// Keeps what was done. Throws SqlError.
+  void release() { finish(TH_SAVEPOINT_RELEASE); }
+  /// Undoes it now. Throws SqlError.
+  void rollback() { finish(TH_SAVEPOINT_ROLLBACK); }
+
+ private:
+  friend class Call;
+  explicit Savepoint(th_call* call) : call_(call) {
+    detail::check_sql(call_, detail::services.db->savepoint(call_, TH_SAVEPOINT_SET));
+  }
+  void finish(std::int32_t operation) {
+    if (call_ == nullptr) return;
+    th_call* call = std::exchange(call_, nullptr);
+    detail::check_sql(call, detail::services.db->savepoint(call, operation));
+  }
+  th_call* call_;
+};
+
+/// One tools/call: who calls, what the host offers meanwhile, and where the result goes. Use it on the handler's thread
+/// only and not after the handler returned (cancelled() is fine on any thread until then). string_views that it returns
+/// live until then.
+class Call {
+ public:
+  Call(th_host* host, th_call* call) noexcept : host_(host), call_(call) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  /// The tenant's name, for display; the host scopes every statement to the tenant by itself.
+  [[nodiscard]] std::string_view tenant() const { return view(info().tenant); }
+  /// E-mail address of the key's owner, or the key's name.
+  [[nodiscard]] std::string_view principal() const { return view(info().principal); }
+  /// "hdsk_" and six characters: tells keys apart, safe to show.
+  [[nodiscard]] std::string_view key_prefix() const { return view(info().key_prefix); }
+  /// The host's id of this call, as in its logs.
+  [[nodiscard]] std::string_view request_id() const { return view(info().request_id); }
+  /// Empty when the caller sent none.
+  [[nodiscard]] std::string_view idempotency_key() const { return view(info().idempotency_key); }
+  /// The tenant's IANA zone, e.g. "Europe/Berlin".
+  [[nodiscard]] std::string_view time_zone() const { return view(info().time_zone); }
+  /// Wall clock in microseconds; 0: none.
+  [[nodiscard]] std::int64_t deadline_us() const { return info().deadline_us; }
+  /// How many times the handler ran before for this call (after TH_E_RETRY).
+  [[nodiscard]] std::uint32_t attempt() const { return info().attempt; }
+  /// Wall clock, microseconds since 1970-01-01T00:00Z.
+  [[nodiscard]] std::int64_t now_us() const noexcept { return detail::services.core->now_us(host_); }
+  /// A UUID of version 7.
+  [[nodiscard]] Uuid new_uuid() const noexcept { return Uuid(detail::services.core->new_uuid(host_)); }
+  /// True when nobody waits for the result any more: stop soon. Cheap.
+  [[nodiscard]] bool cancelled() const noexcept { return detail::services.call->cancelled(call_) != 0; }
+  /// The arguments as JSON text.
+  [[nodiscard]] std::string_view args_json() const noexcept { return view(detail::services.call->args_json(call_)); }
+
+  /// Appends a text block to the result. A result without one gets its structured content as text from the host.
+  void text(std::string_view block) { check(detail::services.call->text(call_, to_th(block))); }
+  /// `level`: TH_LOG_*. The record carries tenant, tool and request id.
+  void log(std::int32_t level, std::string_view message) const noexcept {
+    detail::services.core->log(host_, call_, level, to_th(message), nullptr, 0);
+  }
+
+  /// A setting in force for the caller's tenant by JSON Pointer, or `fallback` when it is not set.
+  [[nodiscard]] std::string config(std::string_view pointer, std::string_view fallback = {}) const {
+    return detail::setting(host_, call_, pointer).value_or(std::string(fallback));
+  }
+  [[nodiscard]] std::int64_t config_i64(std::string_view pointer, std::int64_t fallback) const {
+    return detail::setting_i64(host_, call_, pointer).value_or(fallback);
+  }
+  [[nodiscard]] std::optional<std::string> config_json(std::string_view pointer) const {
+    return detail::setting_json(host_, call_, pointer);
+  }
+
+  /// URL-safe text that the client can carry and cannot change; readable, not encrypted. At most TH_TOKEN_MAX_DATA
+  /// bytes.
+  [[nodiscard]] std::string seal(std::string_view data) {
+    th_str token{};
+    check(detail::need(detail::services.token, TH_SVC_TOKEN).seal(call_, to_th(data), &token));
+    return std::string(view(token));
+  }
+  /// What was sealed; nothing for a token that is forged, damaged, or of another plugin or tenant.
+  [[nodiscard]] std::optional<std::string> open(std::string_view token) {
+    th_str data{};
+    const th_status status = detail::need(detail::services.token, TH_SVC_TOKEN).open(call_, to_th(token), &data);
+    if (status == TH_E_INVALID) return std::nullopt;
+    check(status);
+    return std::string(view(data));
+  }
+
+  /// Runs one statement with parameters $1..$n (see sql.hpp for the types; or one Values, which holds them all) and
+  /// returns the number of rows it inserted, updated or deleted. Throws SqlError. Ends the Rows of the statement
+  /// before.
+  template <class... Args>
+  std::int64_t exec(std::string_view sql, const Args&... args) {
+    return exec_flagged(0, sql, args...);
+  }
+  /// The same for the last statement of a call that writes: it commits in its own round trip. A statement after it
+  /// begins a new transaction, and an error after it no longer undoes it.
+  template <class... Args>
+  std::int64_t exec(Last, std::string_view sql, const Args&... args) {
+    return exec_flagged(TH_DB_LAST, sql, args...);
+  }
+  /// Runs one statement that gives rows. Throws SqlError. Ends the Rows of the statement before.
+  template <class... Args>
+  [[nodiscard]] Rows query(std::string_view sql, const Args&... args) {
+    return query_flagged(0, sql, args...);
+  }
+  template <class... Args>
+  [[nodiscard]] Rows query(Last, std::string_view sql, const Args&... args) {
+    return query_flagged(TH_DB_LAST, sql, args...);
+  }
+  /// Sets a savepoint, to survive a statement that may fail. Throws SqlError.
+  [[nodiscard]] Savepoint savepoint() {
+    detail::need(detail::services.db, TH_SVC_DB);
+    return Savepoint(call_);
+  }
+
+  /// For the C functions that this class does not cover.
+  [[nodiscard]] th_call* handle() const noexcept { return call_; }
+
+ private:
+  const th_call_info& info() const {
+    if (info_.struct_size == 0) {
+      th_call_info filled{};
+      filled.struct_size = sizeof filled;
+      check(detail::services.call->info(call_, &filled));
+      info_ = filled;
+    }
+    return info_;
+  }
+  void check(th_status status) const { detail::check(call_, status); }
+  template <class... Args>
+  std::int64_t exec_flagged(std::uint32_t flags, std::string_view sql, const Args&... args) {
+    const auto& db = detail::need(detail::services.db, TH_SVC_DB);
+    const detail::Parameters<Args...> parameters(args...);
+    std::int64_t affected = 0;
+    detail::check_sql(call_, db.exec(call_, to_th(sql), parameters.data(), parameters.size(), flags, &affected));
+    return affected;
+  }
+  template <class... Args>
+  Rows query_flagged(std::uint32_t flags, std::string_view sql, const Args&... args) {
+    const auto& db = detail::need(detail::services.db, TH_SVC_DB);
+    const detail::Parameters<Args...> parameters(args...);
+    th_rows* rows = nullptr;
+    detail::check_sql(call_, db.query(call_, to_th(sql), parameters.data(), parameters.size(), flags, &rows));
+    return Rows(db, call_, rows);
+  }
+
+  th_host* host_;
+  th_call* call_;
+  mutable th_call_info info_{};
+};
+
+}  // namespace toolhost

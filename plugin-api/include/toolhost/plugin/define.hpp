@@ -1,0 +1,326 @@
+#pragma once
+#include <toolhost/plugin/call.hpp>
+#include <toolhost/plugin/fields.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+/// TH_PLUGIN: from a class to the plugin's definition, its entry and its identity card.
+namespace toolhost {
+
+namespace detail {
+
+template <class Method>
+struct MethodTraits;
+template <class Result, class Class, class Input, bool kNoexcept>
+struct MethodTraits<Result (Class::*)(Call&, Input) noexcept(kNoexcept)> {
+  using Output = Result;
+  using Arguments = std::remove_cvref_t<Input>;
+};
+template <class Result, class Class, class Input, bool kNoexcept>
+struct MethodTraits<Result (Class::*)(Call&, Input) const noexcept(kNoexcept)> {
+  using Output = Result;
+  using Arguments = std::remove_cvref_t<Input>;
+};
+template <class Result, class Class, bool kNoexcept>
+struct MethodTraits<Result (Class::*)(Call&) noexcept(kNoexcept)> {
+  using Output = Result;
+  using Arguments = void;
+};
+template <class Result, class Class, bool kNoexcept>
+struct MethodTraits<Result (Class::*)(Call&) const noexcept(kNoexcept)> {
+  using Output = Result;
+  using Arguments = void;
+};
+
+/// A plugin's object and the host it belongs to.
+template <class Class>
+struct Instance {
+  explicit Instance(th_host* handle) : host(handle), object(make(host)) {}
+  static Class make(Host& host) {
+    if constexpr (std::is_constructible_v<Class, Host&>) {
+      return Class(host);
+    } else {
+      return Class();
+    }
+  }
+  Host host;
+  Class object;
+};
+
+inline void log_failure(th_host* host, th_call* call, const char* what) noexcept {
+  services.core->log(host, call, TH_LOG_ERROR, to_th(what), nullptr, 0);
+}
+
+/// Runs `body`, which returns a status, and turns whatever it throws into one: no exception reaches the host.
+template <class Body>
+th_status guarded(th_host* host, th_call* call, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const SqlError& error) {
+    // The client gets the host's text for the status; what the database said is for the log.
+    if (error.status() != TH_E_RETRY && error.status() != TH_E_CANCELLED && error.status() != TH_E_TIMEOUT) {
+      std::string record;
+      try {
+        record.append(error.sqlstate()).append(" ").append(error.what()).append(" ").append(error.detail());
+      } catch (...) {
+      }
+      log_failure(host, call, record.c_str());
+    }
+    return error.status();
+  } catch (const Error& error) {
+    if (call == nullptr) log_failure(host, call, error.what());
+    if (call == nullptr || error.status() == TH_E_RETRY || error.status() >= 0) return error.status();
+    return services.call->fail(call, error.status(), to_th(error.message()));
+  } catch (const std::exception& error) {
+    log_failure(host, call, error.what());
+    return TH_E_INTERNAL;
+  } catch (...) {
+    log_failure(host, call, "the plugin threw something that is no std::exception");
+    return TH_E_INTERNAL;
+  }
+}
+
+/// What the host calls for one tool: decode, run, encode.
+template <class Class, auto kMethod>
+th_status handle(void* instance, void*, th_call* handle) {
+  using Traits = MethodTraits<decltype(kMethod)>;
+  auto& self = *static_cast<Instance<Class>*>(instance);
+  return guarded(self.host.handle(), handle, [&]() -> th_status {
+    Call call(self.host.handle(), handle);
+    const auto run = [&]() -> decltype(auto) {
+      if constexpr (std::is_void_v<typename Traits::Arguments>) {
+        return (self.object.*kMethod)(call);
+      } else {
+        typename Traits::Arguments arguments{};
+        JsonReader reader(call.args_json());
+        decode(reader, arguments);
+        return (self.object.*kMethod)(call, arguments);
+      }
+    };
+    if constexpr (std::is_void_v<typename Traits::Output>) {
+      run();
+    } else {
+      std::string structured;
+      encode(structured, run());
+      check(handle, services.call->structured(handle, to_th(structured)));
+    }
+    return TH_OK;
+  });
+}
+
+/// Metadata must outlive every instance, and a plugin must have no static destructors: it is never freed.
+inline const char* keep(std::string text) {
+  return (new std::string(std::move(text)))->c_str();
+}
+template <class Item>
+const Item* keep_list(std::vector<Item> list) {
+  list.push_back(Item{});
+  return (new std::vector<Item>(std::move(list)))->data();
+}
+
+}  // namespace detail
+
+/// The options of TH_PLUGIN; named there without qualification.
+namespace plugin_options {
+
+/// Who makes the plugin.
+struct vendor {
+  const char* name;
+  explicit constexpr vendor(const char* vendor_name) : name(vendor_name) {}
+};
+
+/// JSON Schema of the plugin's settings.
+struct config_schema {
+  const char* json;
+  explicit constexpr config_schema(const char* schema_json) : json(schema_json) {}
+};
+
+/// Tables that all tenants read and that have no tenant column.
+struct shared_tables {
+  std::vector<const char*> names;
+  template <class... Names>
+  explicit shared_tables(Names... table_names) : names{table_names...} {}
+};
+
+/// One step of the schema; see th_migration.
+struct Migration {
+  std::uint32_t version;
+  const char* name;
+  const char* sql;
+};
+
+/// The schema, step by step: the list that toolhost_add_plugin(... MIGRATIONS ...) generates, or {{1, "tickets",
+/// "create ..."}, ...}.
+struct migrations {
+  std::vector<const th_migration*> list;
+  explicit migrations(const th_migration* const* generated) {
+    for (; *generated != nullptr; ++generated) list.push_back(*generated);
+  }
+  template <std::size_t N>
+  explicit migrations(const Migration (&steps)[N]) {
+    for (const auto& [version, name, sql] : steps) {
+      list.push_back(new th_migration{sizeof(th_migration), version, name, sql});
+    }
+  }
+};
+
+/// One tool under construction. Says nothing: not read-only, not destructive, not idempotent, not open-world.
+struct Tool {
+  th_tool_def def{};
+
+  Tool&& title(const char* text) && { return set(def.title, text); }
+  /// For the model: what the tool does and when to use it.
+  Tool&& description(const char* text) && { return set(def.description, text); }
+  /// A JSON object that clients receive as the tool's _meta.
+  Tool&& meta(const char* json) && { return set(def.meta_json, json); }
+  /// Enforced: its transaction refuses to write.
+  Tool&& read_only() && { return flag(TH_TOOL_READ_ONLY); }
+  /// May undo or overwrite what others made.
+  Tool&& destructive() && { return flag(TH_TOOL_DESTRUCTIVE); }
+  /// Repeating it changes nothing more; the host may run it again after a serialization failure.
+  Tool&& idempotent() && { return flag(TH_TOOL_IDEMPOTENT); }
+  /// Reaches beyond this host and its database.
+  Tool&& open_world() && { return flag(TH_TOOL_OPEN_WORLD); }
+  /// Never waits and uses no database: runs where the call arrived. See TH_TOOL_NONBLOCKING.
+  Tool&& non_blocking() && { return flag(TH_TOOL_NONBLOCKING); }
+  /// The longest that a call may take; otherwise the host's default holds.
+  Tool&& timeout(std::uint32_t milliseconds) && { return set(def.timeout_ms, milliseconds); }
+
+ private:
+  template <class Member, class Value>
+  Tool&& set(Member& member, Value value) {
+    member = value;
+    return std::move(*this);
+  }
+  Tool&& flag(std::uint32_t bit) { return set(def.flags, def.flags | bit); }
+};
+
+}  // namespace plugin_options
+
+namespace detail {
+
+/// Builds the definition of a plugin whose object is a Class.
+template <class Class>
+class Definition {
+ public:
+  Definition(const char* id, const char* name, const char* version) {
+    def_.struct_size = sizeof def_;
+    def_.abi_minor = TH_ABI_TARGET;
+    def_.abi_minor_required = TH_ABI_REQUIRED;
+    def_.id = id;
+    def_.name = name;
+    def_.version = version;
+    def_.create = [](th_host* host, void** instance) -> th_status {
+      return guarded(host, nullptr, [&]() -> th_status {
+        *instance = new Instance<Class>(host);
+        return TH_OK;
+      });
+    };
+    def_.destroy = [](void* instance) {
+      const auto* self = static_cast<Instance<Class>*>(instance);
+      guarded(self->host.handle(), nullptr, [&]() -> th_status {
+        delete self;
+        return TH_OK;
+      });
+    };
+  }
+
+  /// A tool run by a method: Output method(Call&, const Input&). Without Input it takes no arguments; Output may be
+  /// void.
+  template <auto kMethod>
+  static plugin_options::Tool tool(const char* name) {
+    using Traits = MethodTraits<decltype(kMethod)>;
+    plugin_options::Tool made;
+    made.def.struct_size = sizeof made.def;
+    made.def.name = name;
+    made.def.handle = &handle<Class, kMethod>;
+    if constexpr (std::is_void_v<typename Traits::Arguments>) {
+      made.def.input_schema = R"({"type":"object","properties":{},"additionalProperties":false})";
+    } else {
+      made.def.input_schema = keep(schema_of<typename Traits::Arguments>(Direction::kInput));
+    }
+    if constexpr (!std::is_void_v<typename Traits::Output>) {
+      made.def.output_schema = keep(schema_of<std::remove_cvref_t<typename Traits::Output>>(Direction::kOutput));
+    }
+    return made;
+  }
+
+  void add(const plugin_options::vendor& vendor) { def_.vendor = vendor.name; }
+  void add(const plugin_options::config_schema& schema) { def_.config_schema = schema.json; }
+  void add(const plugin_options::shared_tables& tables) { def_.shared_tables = keep_list(tables.names); }
+  void add(const plugin_options::migrations& migrations) { def_.migrations = keep_list(migrations.list); }
+  void add(const plugin_options::Tool& tool) { tools_.push_back(new th_tool_def(tool.def)); }
+
+  const th_plugin_def* finish() {
+    const char* database = def_.migrations != nullptr ? TH_SVC_DB : "?" TH_SVC_DB;
+    def_.services = keep_list<const char*>({TH_SVC_CALL, database, "?" TH_SVC_CONFIG, "?" TH_SVC_TOKEN});
+    def_.tools = keep_list(tools_);
+    return new th_plugin_def(def_);
+  }
+
+ private:
+  th_plugin_def def_{};
+  std::vector<const th_tool_def*> tools_;
+};
+
+template <class Table>
+const Table* service(const th_host_api* core, th_host* host, const char* id) {
+  return static_cast<const Table*>(core->get_service(host, id));
+}
+
+/// The body of the entry: notes the host's tables, then lets `define` make the definition.
+template <class Define>
+th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** out, Define&& define) noexcept {
+  services.core = core;
+  services.call = service<th_call_api>(core, host, TH_SVC_CALL);
+  services.db = service<th_db_api>(core, host, TH_SVC_DB);
+  services.config = service<th_config_api>(core, host, TH_SVC_CONFIG);
+  services.token = service<th_token_api>(core, host, TH_SVC_TOKEN);
+  return guarded(host, nullptr, [&]() -> th_status {
+    *out = define();
+    return TH_OK;
+  });
+}
+
+/// [a-z][a-z0-9_]*(\.[a-z0-9_]+)*, at most 47 bytes.
+constexpr bool is_plugin_id(std::string_view id) noexcept {
+  if (id.empty() || id.size() > 47 || id.front() < 'a' || id.front() > 'z' || id.back() == '.') return false;
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    const char c = id[i];
+    const bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    if (!word && !(c == '.' && id[i - 1] != '.')) return false;
+  }
+  return true;
+}
+
+}  // namespace detail
+}  // namespace toolhost
+
+/// Makes a plugin of a class; once per plugin, at global scope. The class has a default constructor or one that takes
+/// toolhost::Host&; its methods run on several threads at a time. Options, in any order:
+///   tool<&Class::method>("name").title("...").description("...").read_only()...
+///   vendor("..."), config_schema("{...}"), migrations(toolhost_migrations), shared_tables("a", "b")
+#define TH_PLUGIN(Class, plugin_id, plugin_name, plugin_version, ...)                                          \
+  static_assert(::toolhost::detail::is_plugin_id(plugin_id),                                                   \
+                "a plugin id is [a-z][a-z0-9_]*(\\.[a-z0-9_]+)*, at most 47 bytes");                           \
+  TH_CARD(plugin_id, plugin_version);                                                                          \
+  extern "C" th_status toolhost_plugin_v1(const th_host_api* core, th_host* host, const th_plugin_def** out) { \
+    return ::toolhost::detail::enter(core, host, out, [] {                                                     \
+      struct Builder : ::toolhost::detail::Definition<Class> {                                                 \
+        using Definition = ::toolhost::detail::Definition<Class>;                                              \
+        Builder() : Definition(plugin_id, plugin_name, plugin_version) {                                       \
+          using namespace ::toolhost::plugin_options;                                                          \
+          const auto add_all = [this](const auto&... options) { (this->add(options), ...); };                  \
+          add_all(__VA_ARGS__);                                                                                \
+        }                                                                                                      \
+      };                                                                                                       \
+      return Builder().finish();                                                                               \
+    });                                                                                                        \
+  }
