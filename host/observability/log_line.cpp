@@ -1,0 +1,166 @@
+#include "observability/log_line.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/json_writer.hpp"
+
+namespace toolhost::observability {
+namespace {
+
+constexpr std::size_t kMaxFieldBytes = 4096;
+
+/// At most kMaxFieldBytes of `text`, cut between characters.
+std::string_view clip(std::string_view text) noexcept {
+  if (text.size() <= kMaxFieldBytes) return text;
+  std::size_t length = kMaxFieldBytes;
+  while (length > kMaxFieldBytes - 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+  return text.substr(0, length);
+}
+
+/// For valid UTF-8: the length of the sequence at `at` and its code point when it must not be shown, else 0.
+struct Unsafe {
+  std::size_t length = 0;
+  unsigned code_point = 0;
+};
+Unsafe unsafe_at(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t offset) {
+    return at + offset < text.size() ? static_cast<unsigned char>(text[at + offset]) : 0u;
+  };
+  if (byte(0) == 0x7F) return {1, 0x7F};
+  if (byte(0) == 0xC2 && byte(1) <= 0x9F) return {2, byte(1)};
+  if (byte(0) == 0xD8 && byte(1) == 0x9C) return {2, 0x061C};
+  if (byte(0) != 0xE2 || (byte(1) != 0x80 && byte(1) != 0x81)) return {};
+  const unsigned code_point = 0x2000 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  const bool is_unsafe = code_point == 0x200E || code_point == 0x200F ||
+                         (code_point >= 0x2028 && code_point <= 0x202E) ||
+                         (code_point >= 0x2066 && code_point <= 0x2069);
+  return is_unsafe ? Unsafe{3, code_point} : Unsafe{};
+}
+
+void escape_unsafe_from(std::string& out, std::size_t start) {
+  constexpr char kHex[] = "0123456789abcdef";
+  const auto is_suspect = [](char c) { return static_cast<unsigned char>(c) >= 0x7F; };
+  const auto first = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(), is_suspect);
+  if (first == out.end()) return;
+  const std::string tail(first, out.end());
+  out.erase(first, out.end());
+  for (std::size_t at = 0; at < tail.size();) {
+    const Unsafe unsafe = unsafe_at(tail, at);
+    if (unsafe.length == 0) {
+      out += tail[at++];
+      continue;
+    }
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += kHex[unsafe.code_point >> shift & 15];
+    at += unsafe.length;
+  }
+}
+
+void append_digits(std::string& out, unsigned number, int width) {
+  char digits[8];
+  for (int index = width; index-- > 0; number /= 10) digits[index] = static_cast<char>('0' + number % 10);
+  out.append(digits, static_cast<std::size_t>(width));
+}
+
+/// RFC 3339 in UTC with milliseconds.
+void append_time(std::string& out, LogTime time) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<milliseconds>(time - day));
+  append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.month()), 2);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append_digits(out, static_cast<unsigned>(clock.hours().count()), 2);
+  out += ':';
+  append_digits(out, static_cast<unsigned>(clock.minutes().count()), 2);
+  out += ':';
+  append_digits(out, static_cast<unsigned>(clock.seconds().count()), 2);
+  out += '.';
+  append_digits(out, static_cast<unsigned>(clock.subseconds().count()), 3);
+  out += 'Z';
+}
+
+}  // namespace
+
+const char* to_string(Severity severity) noexcept {
+  switch (severity) {
+    case Severity::kTrace:
+      return "trace";
+    case Severity::kDebug:
+      return "debug";
+    case Severity::kInfo:
+      return "info";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kError:
+      return "error";
+    case Severity::kCritical:
+      return "critical";
+  }
+  return "info";
+}
+
+void append_safe_string(std::string& out, std::string_view text) {
+  const std::size_t start = out.size();
+  const std::string_view shown = clip(text);
+  append_json_string(out, shown);
+  if (shown.size() < text.size()) out.insert(out.size() - 1, "...");
+  escape_unsafe_from(out, start);
+}
+
+LogLine::LogLine(std::string& out, bool is_json, LogTime time, const char* severity, std::string_view event)
+    : out_(out), is_json_(is_json) {
+  if (is_json_) {
+    out_ += "{\"time\":\"";
+    append_time(out_, time);
+    out_ += '"';
+    if (severity != nullptr) out_.append(",\"level\":\"").append(severity).append("\"");
+    out_.append(",\"event\":\"").append(event).append("\"");
+    return;
+  }
+  append_time(out_, time);
+  if (severity != nullptr) out_.append(" ").append(severity);
+  out_.append(" ").append(event);
+}
+
+void LogLine::name(std::string_view name) {
+  if (is_json_) {
+    out_.append(",\"").append(name).append("\":");
+  } else {
+    out_.append(" ").append(name).append("=");
+  }
+}
+
+LogLine& LogLine::field(std::string_view name, std::string_view text) {
+  this->name(name);
+  append_safe_string(out_, text);
+  return *this;
+}
+
+LogLine& LogLine::field(std::string_view name, std::int64_t number) {
+  this->name(name);
+  char digits[24];
+  out_.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+  return *this;
+}
+
+LogLine& LogLine::message(std::string_view text) {
+  if (is_json_) return field("message", text);
+  out_ += ": ";
+  const std::size_t quote = out_.size();
+  append_safe_string(out_, text);
+  out_.erase(quote, 1);
+  out_.pop_back();
+  return *this;
+}
+
+void LogLine::end() {
+  out_ += is_json_ ? "}\n" : "\n";
+}
+
+}  // namespace toolhost::observability

@@ -1,0 +1,40 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "observability/events.hpp"
+
+namespace toolhost::observability {
+
+using LogTime = std::chrono::system_clock::time_point;
+
+/// "trace", "debug", "info", "warning", "error" or "critical".
+const char* to_string(Severity severity) noexcept;
+
+/// Appends `text` as a JSON string that is safe to show: on top of JSON's own escapes it escapes what moves a terminal
+/// or a reader's eye (DEL, C1 controls, line separators, bidirectional controls). Cut after 4 KiB, with "..." as the
+/// mark.
+void append_safe_string(std::string& out, std::string_view text);
+
+/// One line of the log or of the journal, appended to a string: `{"time":...,"event":...}` or `TIME level event a=b
+/// c="d e"`. No value can end the line or reach the terminal unescaped.
+class LogLine {
+ public:
+  /// `severity` may be null: the line then has no level. `event` is a literal word.
+  LogLine(std::string& out, bool is_json, LogTime time, const char* severity, std::string_view event);
+
+  LogLine& field(std::string_view name, std::string_view text);
+  LogLine& field(std::string_view name, std::int64_t number);
+  /// The sentence of a line: bare in text, the field "message" in JSON.
+  LogLine& message(std::string_view text);
+  void end();
+
+ private:
+  void name(std::string_view name);
+  std::string& out_;
+  bool is_json_;
+};
+
+}  // namespace toolhost::observability
