@@ -1,0 +1,108 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "base/result.hpp"
+#include "observability/events.hpp"
+
+namespace toolhost::transport {
+
+enum class Method { kGet, kHead, kPost, kDelete, kOptions, kOther };
+
+/// One parsed request. Views live until the handler's coroutine ends.
+struct HttpRequest {
+  Method method = Method::kOther;
+  std::string_view path;   ///< percent-encoded, without the query
+  std::string_view query;  ///< without '?'
+  std::string_view body;
+  std::string_view remote_address;
+
+  // Header fields that the host knows, as sent; empty when absent. Looked up once by the connection.
+  std::string_view accept, content_type, authorization, x_api_key, origin, host;
+  std::string_view mcp_session_id, mcp_protocol_version, mcp_method, mcp_name, last_event_id, traceparent;
+  bool has_mcp_session_id = false;
+};
+
+class SseStream;
+
+/// The one response. The connection adds Date, Content-Length or chunked coding, Connection, and CORS fields for an
+/// allowed origin; to a stream also Cache-Control and X-Accel-Buffering.
+struct HttpResponse {
+  unsigned status = 500;
+  std::string_view content_type;  ///< static text; empty for no body
+  std::string headers;            ///< further fields, each ended by CRLF; values must have passed is_header_value()
+  std::string body;
+  /// When set, the answer is a Server-Sent Events stream (status 200) that this object feeds; `body` is not used.
+  std::shared_ptr<SseStream> stream;
+};
+
+/// Answers requests. Called on an I/O thread; must not block it. One request of a connection at a time.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  virtual boost::asio::awaitable<void> handle(const HttpRequest& request, HttpResponse& response) = 0;
+};
+
+/// One Server-Sent Events stream to one client. Thread-safe. Events are written in the order of send(), the bytes of
+/// one event together. A comment line is written when nothing was sent for the heartbeat interval. A client that reads
+/// too slowly (queued bytes over the limit, or no progress for the write limit) loses the stream.
+class SseStream : public std::enable_shared_from_this<SseStream> {
+ public:
+  static std::shared_ptr<SseStream> create();
+  virtual ~SseStream() = default;
+
+  /// Queues one event; `data` must be one line. May be called before the stream is attached to its connection. False
+  /// when closed.
+  virtual bool send(std::string_view event, std::string_view data) = 0;
+  /// Ends the stream after what is queued. Idempotent.
+  virtual void close() = 0;
+  [[nodiscard]] virtual bool is_open() const noexcept = 0;
+  /// Called once, on an I/O thread, when the stream has ended for whatever reason (at once when it already has).
+  virtual void on_closed(std::function<void()> callback) = 0;
+};
+
+struct HttpServerConfig {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;  ///< 0: any free port
+  unsigned io_threads = 0;    ///< 0: one for each core, at most 4
+  std::size_t max_header_bytes = 16 * 1024;
+  std::size_t max_body_bytes = 4 * 1024 * 1024;
+  std::size_t max_connections = 20'000;
+  std::chrono::seconds request_limit{30};  ///< from the first byte of a request to its last
+  std::chrono::seconds idle_limit{75};     ///< keep-alive connection without a request
+  std::chrono::seconds heartbeat{15};      ///< on SSE streams
+  std::size_t max_stream_queue_bytes = 4 * 1024 * 1024;
+  std::chrono::seconds stream_write_limit{30};
+  /// Origins and hosts allowed beside loopback names. An Origin that is present and not allowed, or on a loopback
+  /// address a Host that is no loopback name, is 403 before anything else is looked at.
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_hosts;
+};
+
+/// HTTP/1.1 over TCP: one io_context per thread, SO_REUSEPORT.
+class HttpServer {
+ public:
+  /// Binds and serves. kUnavailable when the address is taken or not allowed, with what to do.
+  static Result<std::unique_ptr<HttpServer>> start(const HttpServerConfig& config, HttpHandler& handler,
+                                                   observability::EventSink& events);
+  virtual ~HttpServer() = default;
+  [[nodiscard]] virtual std::uint16_t port() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t open_connections() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t open_streams() const noexcept = 0;
+  /// Stops accepting, lets running requests end for at most `drain`, ends the streams behind their queues, closes what
+  /// is left, joins the threads. Idempotent; main thread. A handler that is still waiting then never goes on; it is
+  /// destroyed with the server, so whatever it waits for must be stopped between stop() and the destructor.
+  virtual void stop(std::chrono::milliseconds drain) = 0;
+};
+
+/// RFC 9110 field value without CR, LF, NUL and other control characters.
+bool is_header_value(std::string_view text) noexcept;
+
+}  // namespace toolhost::transport

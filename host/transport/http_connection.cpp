@@ -1,0 +1,325 @@
+#include "transport/http_connection.hpp"
+
+#include <array>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace toolhost::transport {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using observability::HostNotice;
+using observability::RequestRefused;
+using observability::Severity;
+
+constexpr Refusal kTooSlow{408, "request_timeout", "The request did not arrive in time. Send it again.", "timeout"};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kStreamFields = "Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n";
+
+constexpr std::size_t kFirstRead = 1024;
+constexpr std::size_t kLargeRead = 64 * 1024;
+// Kept between requests; a larger buffer goes back when its request has been answered.
+constexpr std::size_t kKeptBuffer = 16 * 1024;
+constexpr std::chrono::seconds kLingerLimit{2};
+
+}  // namespace
+
+HttpConnection::HttpConnection(tcp::socket socket, ConnectionContext& context, std::string remote_address)
+    : socket_(std::move(socket)),
+      context_(context),
+      remote_address_(std::move(remote_address)),
+      since_(context.now.load(std::memory_order_relaxed)) {}
+
+HttpConnection::~HttpConnection() {
+  end_stream();
+}
+
+void HttpConnection::enter(Phase phase) noexcept {
+  phase_ = phase;
+  since_ = context_.now.load(std::memory_order_relaxed);
+}
+
+void HttpConnection::expire() noexcept {
+  has_expired_ = true;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void HttpConnection::sweep() {
+  const HttpServerConfig& config = context_.config;
+  const TimePoint now = context_.now.load(std::memory_order_relaxed);
+  // since_ may be one sweep too early: it is read off the clock that the sweep sets.
+  const auto waited = now - since_ - kSweepPeriod;
+  switch (phase_) {
+    case Phase::kIdle:
+      if (waited > config.idle_limit) expire();
+      break;
+    case Phase::kReading:
+      if (waited > config.request_limit) expire();
+      break;
+    case Phase::kWriting:
+      if (waited > config.stream_write_limit) expire();
+      break;
+    case Phase::kLingering:
+      if (waited > kLingerLimit) expire();
+      break;
+    case Phase::kStreaming:
+      if (stream_) stream_->sweep(now, config.heartbeat, config.stream_write_limit + kSweepPeriod);
+      break;
+    case Phase::kHandling:
+      break;  // the handler keeps its own deadlines
+  }
+}
+
+void HttpConnection::drain() {
+  if (phase_ == Phase::kIdle) expire();
+  if (phase_ == Phase::kStreaming && stream_) stream_->close();
+}
+
+void HttpConnection::abort() {
+  has_expired_ = true;
+  end_stream();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+asio::awaitable<void> HttpConnection::run() {
+  // The frame of serve_requests() is gone while a stream is open: an idle stream costs this frame and that of
+  // serve_stream().
+  while (co_await serve_requests()) {
+    if (!co_await serve_stream()) break;
+  }
+  if (lingers_) co_await linger();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+/// True when the last answer is a stream, false when the connection has to be closed.
+asio::awaitable<bool> HttpConnection::serve_requests() {
+  for (;;) {
+    RequestParser parser(context_.config.max_header_bytes, context_.config.max_body_bytes);
+    if (!co_await read_request(parser)) co_return false;
+    const bool is_written = co_await answer(parser);
+    buffer_.consume(parser.size(), kKeptBuffer);
+    if (!is_written) co_return false;
+    if (stream_) co_return true;
+    if (!keeps_alive_) {
+      lingers_ = true;
+      co_return false;
+    }
+  }
+}
+
+/// False when there is no request to answer (any more): end of connection, time limit, or refused and answered.
+asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
+  enter(buffer_.empty() ? Phase::kIdle : Phase::kReading);
+  bool is_checked = false;
+  for (;;) {
+    const auto progress = parser.feed(buffer_);
+    if (progress == RequestParser::Progress::kRefused) {
+      co_await refuse(parser.refusal(), {});
+      co_return false;
+    }
+    // As soon as the head is there, before anything is decided from it: may this page talk to us?
+    if (progress != RequestParser::Progress::kHead && !is_checked) {
+      is_checked = true;
+      const HttpRequest request = parser.request(buffer_, remote_address_);
+      if (const Refusal* refusal = context_.policy.check(request.origin, request.host)) {
+        co_await refuse(*refusal, {});
+        co_return false;
+      }
+      if (parser.expects_continue() && request.body.empty() && progress == RequestParser::Progress::kBody) {
+        head_ = kContinue;
+        if (!co_await write({})) co_return false;
+        phase_ = Phase::kReading;
+      }
+    }
+    if (progress == RequestParser::Progress::kComplete) co_return true;
+    if (context_.is_draining && buffer_.empty()) co_return false;
+
+    // The declared length is only believed as far as bytes arrive: memory follows the data, not the header.
+    const std::span<char> room = buffer_.room(parser.missing_bytes(buffer_) > kLargeRead ? kLargeRead : kFirstRead);
+    error_code ec;
+    const std::size_t count = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                                               asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) {
+      if (has_expired_ && phase_ == Phase::kReading) co_await refuse(kTooSlow, {});
+      co_return false;
+    }
+    buffer_.commit(count);
+    // The limit of a request runs from its first byte.
+    if (phase_ == Phase::kIdle) enter(Phase::kReading);
+  }
+}
+
+/// False when the client is gone.
+asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
+  const HttpRequest request = parser.request(buffer_, remote_address_);
+  HttpResponse response;
+  enter(Phase::kHandling);
+  if (request.method == Method::kOptions) {
+    response.status = 204;
+    response.headers = OriginPolicy::preflight_fields();
+  } else {
+    try {
+      co_await context_.handler.handle(request, response);
+    } catch (const std::exception& error) {
+      context_.events.emit(HostNotice{Severity::kError, "http", error.what()});
+      response = {};
+      response.content_type = "application/json";
+      response.body =
+          error_body({500, "internal_error", "The server failed to answer. Try again; the reason is in its log.", ""});
+    }
+  }
+  keeps_alive_ = parser.keeps_alive() && !context_.is_draining;
+  if (response.stream && request.method != Method::kHead) {
+    start_stream(request, response, parser.is_http_1_1());
+    co_return true;
+  }
+  if (response.stream) {
+    // HEAD: the fields of a GET, and no stream behind them.
+    response.stream->close();
+    std::static_pointer_cast<SseStreamImpl>(response.stream)->detach();
+    response.status = 200;
+    response.content_type = "text/event-stream";
+    response.body.clear();
+  }
+  build_head(request, response, parser.is_http_1_1(), response.body.size());
+  co_return co_await write(request.method == Method::kHead || response.status == 204 || response.status == 304
+                               ? std::string_view()
+                               : std::string_view(response.body));
+}
+
+ResponseHead::Connection HttpConnection::connection_field(bool is_http_1_1) const noexcept {
+  if (!keeps_alive_) return ResponseHead::Connection::kClose;
+  return is_http_1_1 ? ResponseHead::Connection::kDefault : ResponseHead::Connection::kKeepAlive;
+}
+
+void HttpConnection::build_head(const HttpRequest& request, const HttpResponse& response, bool is_http_1_1,
+                                std::uint64_t content_length) {
+  const std::string cors = OriginPolicy::cors_fields(request.origin);
+  ResponseHead head;
+  head.status = response.status;
+  head.content_type = response.content_type;
+  // RFC 9110, 8.6: none with 204. A stream that was asked for with HEAD has no length either.
+  if (response.status != 204 && !response.stream) head.content_length = content_length;
+  head.date_field = context_.date_field;
+  head.fields = response.headers;
+  head.more_fields = cors;
+  head.connection = connection_field(is_http_1_1);
+  head_.clear();
+  append_head(head_, head);
+}
+
+void HttpConnection::start_stream(const HttpRequest& request, HttpResponse& response, bool is_http_1_1) {
+  // Without chunks the end of an HTTP/1.0 stream is the end of the connection.
+  if (!is_http_1_1) keeps_alive_ = false;
+  response.headers += kStreamFields;
+  response.headers += OriginPolicy::cors_fields(request.origin);
+  ResponseHead head;
+  head.content_type = "text/event-stream";
+  head.chunked = is_http_1_1;
+  head.date_field = context_.date_field;
+  head.fields = response.headers;
+  head.connection = connection_field(is_http_1_1);
+  std::string bytes;
+  append_head(bytes, head);
+
+  stream_ = std::static_pointer_cast<SseStreamImpl>(response.stream);
+  context_.open_streams.fetch_add(1, std::memory_order_relaxed);
+  enter(Phase::kStreaming);
+  stream_->attach({socket_, context_.now, std::move(bytes), is_http_1_1, context_.config.max_stream_queue_bytes});
+  if (context_.is_draining) stream_->close();
+}
+
+/// True when the stream ended as it should and the connection may take another request.
+asio::awaitable<bool> HttpConnection::serve_stream() {
+  if (buffer_.empty()) buffer_.release();
+  std::string().swap(head_);
+  const std::shared_ptr<SseStreamImpl> stream = stream_;  // abort() may take it from the connection meanwhile
+  error_code ec;
+  // Nothing is expected from the client but its end; what else it sends is its next request, kept as far as one head.
+  while (!ec && !stream->is_finished()) {
+    co_await socket_.async_wait(tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ec));
+    if (ec || stream->is_finished()) break;
+    const std::span<char> room = buffer_.room(1);
+    const std::size_t count = socket_.read_some(asio::buffer(room.data(), room.size()), ec);
+    buffer_.commit(count);
+    if (ec == asio::error::would_block) ec = {};
+    if (!ec && buffer_.size() > context_.config.max_header_bytes) ec = asio::error::no_buffer_space;
+  }
+  if (!stream->is_finished()) stream->note_client_gone();
+  const bool is_clean = stream->state() == SseStreamImpl::State::kClosed;
+  if (stream->state() == SseStreamImpl::State::kTooSlow) {
+    context_.events.emit(
+        RequestRefused{"slow_reader", remote_address_, "the client read its event stream too slowly; closed"});
+  }
+  end_stream();
+  if (is_clean && !keeps_alive_) lingers_ = true;
+  co_return is_clean&& keeps_alive_ && !context_.is_draining;
+}
+
+void HttpConnection::end_stream() {
+  if (!stream_) return;
+  context_.open_streams.fetch_sub(1, std::memory_order_relaxed);
+  // The callback of on_closed() may look at the connection: it has no stream any more.
+  std::exchange(stream_, nullptr)->detach();
+}
+
+asio::awaitable<void> HttpConnection::refuse(const Refusal& refusal, std::string cors_fields) {
+  has_expired_ = false;
+  context_.events.emit(RequestRefused{refusal.reason, remote_address_, refusal.message});
+  const std::string body = error_body(refusal);
+  ResponseHead head;
+  head.status = refusal.status;
+  head.content_type = "application/json";
+  head.content_length = body.size();
+  head.date_field = context_.date_field;
+  head.fields = cors_fields;
+  head.connection = ResponseHead::Connection::kClose;
+  head_.clear();
+  append_head(head_, head);
+  lingers_ = co_await write(body);
+}
+
+/// Writes head_ and `body`, together and at once when the socket takes them. False when the client is gone or too slow.
+asio::awaitable<bool> HttpConnection::write(std::string_view body) {
+  enter(Phase::kWriting);
+  std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::buffer(body.data(), body.size())};
+  error_code ec;
+  std::size_t count = socket_.write_some(parts, ec);
+  for (;;) {
+    if (ec == asio::error::would_block) ec = {};
+    if (ec) co_return false;
+    for (asio::const_buffer& part : parts) {
+      const std::size_t used = std::min(count, part.size());
+      part += used;
+      count -= used;
+    }
+    if (parts[0].size() + parts[1].size() == 0) co_return true;
+    since_ = context_.now.load(std::memory_order_relaxed);
+    count = co_await socket_.async_write_some(parts, asio::redirect_error(asio::use_awaitable, ec));
+  }
+}
+
+/// RFC 9112, 9.6: closing with unread bytes makes TCP reset the connection, and the client may lose the answer. So the
+/// sending side is closed first and what still arrives is dropped, for a short time.
+asio::awaitable<void> HttpConnection::linger() {
+  error_code ec;
+  socket_.shutdown(tcp::socket::shutdown_send, ec);
+  enter(Phase::kLingering);
+  buffer_.consume(buffer_.size(), kKeptBuffer);
+  const std::span<char> room = buffer_.room(kFirstRead);
+  while (!ec) {
+    co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                     asio::redirect_error(asio::use_awaitable, ec));
+  }
+}
+
+}  // namespace toolhost::transport

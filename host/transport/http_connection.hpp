@@ -1,0 +1,94 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "transport/http.hpp"
+#include "transport/origin_policy.hpp"
+#include "transport/read_buffer.hpp"
+#include "transport/request_parser.hpp"
+#include "transport/sse_stream.hpp"
+
+namespace toolhost::transport {
+
+/// How often each I/O thread looks at its connections' time limits.
+inline constexpr std::chrono::milliseconds kSweepPeriod{500};
+
+/// What the connections of one I/O thread share. Outlives them.
+struct ConnectionContext {
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  const HttpServerConfig& config;
+  const OriginPolicy& policy;
+  HttpHandler& handler;
+  observability::EventSink& events;
+  std::atomic<std::size_t>& open_streams;
+  std::atomic<TimePoint> now{
+      std::chrono::steady_clock::now()};  ///< set by the sweep; streams read it from other threads
+  std::string date_field;                 ///< likewise, for the connections
+  bool is_draining = false;               ///< no further request is taken
+};
+
+/// One client's connection: a coroutine that reads, answers and streams. Everything runs on its I/O thread; time limits
+/// are kept by sweep().
+class HttpConnection {
+ public:
+  HttpConnection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, std::string remote_address);
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+  ~HttpConnection();
+
+  /// Serves until either side ends the connection; closes it.
+  boost::asio::awaitable<void> run();
+
+  /// Ends what has taken longer than its limit; heartbeats. Limits are never cut short, though exceeded by up to two
+  /// sweeps.
+  void sweep();
+  /// Ends an idle connection and closes a stream behind its queue; a running request ends the connection with its
+  /// answer.
+  void drain();
+  /// Closes at once.
+  void abort();
+
+  std::size_t registry_index = 0;  ///< place in IoThread's list
+
+ private:
+  enum class Phase : std::uint8_t { kIdle, kReading, kHandling, kWriting, kStreaming, kLingering };
+  using TimePoint = ConnectionContext::TimePoint;
+
+  boost::asio::awaitable<bool> serve_requests();
+  boost::asio::awaitable<bool> read_request(RequestParser& parser);
+  boost::asio::awaitable<bool> answer(RequestParser& parser);
+  boost::asio::awaitable<bool> serve_stream();
+  boost::asio::awaitable<void> refuse(const Refusal& refusal, std::string cors_fields);
+  boost::asio::awaitable<bool> write(std::string_view body);
+  boost::asio::awaitable<void> linger();
+
+  void start_stream(const HttpRequest& request, HttpResponse& response, bool is_http_1_1);
+  void build_head(const HttpRequest& request, const HttpResponse& response, bool is_http_1_1,
+                  std::uint64_t content_length);
+  [[nodiscard]] ResponseHead::Connection connection_field(bool is_http_1_1) const noexcept;
+  void end_stream();
+  void enter(Phase phase) noexcept;
+  void expire() noexcept;
+
+  boost::asio::ip::tcp::socket socket_;
+  ConnectionContext& context_;
+  const std::string remote_address_;
+  ReadBuffer buffer_;
+  std::string head_;                       ///< of the answer; reused
+  std::shared_ptr<SseStreamImpl> stream_;  ///< while one is attached
+  TimePoint since_;                        ///< start of the phase, or its last progress when writing
+  Phase phase_ = Phase::kIdle;
+  bool has_expired_ = false;
+  bool keeps_alive_ = true;
+  bool lingers_ = false;  ///< the client may still be sending
+};
+
+}  // namespace toolhost::transport

@@ -1,0 +1,112 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/beast/http/basic_parser.hpp>
+
+#include "transport/http.hpp"
+#include "transport/read_buffer.hpp"
+#include "transport/response_head.hpp"
+
+namespace toolhost::transport {
+
+/// One HTTP/1.x request, found in the bytes of a connection (RFC 9112). Grammar and chunked coding are Beast's; what
+/// makes a request ambiguous between two readers (both lengths, folded lines, a field sent twice) is refused here. No
+/// I/O; one object for one request.
+class RequestParser final : private boost::beast::http::basic_parser<true> {
+ public:
+  enum class Progress {
+    kHead,  ///< the head is not complete yet
+    kBody,  ///< the head is complete, the body is not
+    kComplete,
+    kRefused,  ///< refusal() says why; the connection cannot be used again
+  };
+
+  RequestParser(std::size_t max_head_bytes, std::size_t max_body_bytes);
+
+  /// Goes as far as the bytes allow. `buffer` starts with this request and may hold more behind it; the bytes of a
+  /// chunked body are moved together in place.
+  Progress feed(ReadBuffer& buffer);
+
+  [[nodiscard]] const Refusal& refusal() const noexcept { return *refusal_; }
+  /// Bytes still missing of a body with a known length, else 0.
+  [[nodiscard]] std::size_t missing_bytes(const ReadBuffer& buffer) const noexcept;
+  /// Bytes of `buffer` that a complete request takes.
+  [[nodiscard]] std::size_t size() const noexcept { return head_bytes_ + body_bytes_; }
+
+  // From here on the head must be complete.
+  [[nodiscard]] bool is_http_1_1() const noexcept { return version_ == 11; }
+  [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
+  [[nodiscard]] bool keeps_alive() const noexcept { return keeps_alive_; }
+  /// The request as views into `buffer` and this object. The body is complete only after kComplete.
+  [[nodiscard]] HttpRequest request(const ReadBuffer& buffer, std::string_view remote_address) const;
+
+ private:
+  enum Field : std::uint8_t {
+    kAccept,
+    kContentType,
+    kAuthorization,
+    kApiKey,
+    kOrigin,
+    kHost,
+    kSessionId,
+    kProtocolVersion,
+    kMcpMethod,
+    kMcpName,
+    kLastEventId,
+    kTraceparent,
+    kExpect,
+    kContentLength,
+    kTransferEncoding,
+    kFieldCount,
+    kOtherField = kFieldCount
+  };
+  struct Slice {
+    std::uint32_t offset = 0;
+    std::uint32_t length = 0;
+    bool is_present = false;
+  };
+
+  using string_view = boost::beast::string_view;
+  using error_code = boost::beast::error_code;
+
+  void on_request_impl(boost::beast::http::verb verb, string_view method, string_view target, int version,
+                       error_code& ec) override;
+  void on_response_impl(int, string_view, int, error_code&) override {}
+  void on_field_impl(boost::beast::http::field id, string_view name, string_view value, error_code& ec) override;
+  void on_header_impl(error_code& ec) override;
+  void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
+  std::size_t on_body_impl(string_view, error_code&) override { return 0; }
+  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& ec) override;
+  std::size_t on_chunk_body_impl(std::uint64_t remain, string_view data, error_code& ec) override;
+  void on_finish_impl(error_code&) override {}
+
+  static Field identify(boost::beast::http::field id, std::string_view name) noexcept;
+  Progress parse_head(ReadBuffer& buffer);
+  Progress parse_chunks(ReadBuffer& buffer);
+  Progress refuse(const Refusal& refusal) noexcept;
+  void refuse(const Refusal& refusal, error_code& ec) noexcept;
+  [[nodiscard]] Slice slice_of(std::string_view text) const noexcept;
+  [[nodiscard]] std::string_view text_of(Slice slice) const noexcept { return {base_ + slice.offset, slice.length}; }
+
+  const std::size_t max_head_bytes_;
+  const std::size_t max_body_bytes_;
+  char* base_ = nullptr;        ///< start of the request during feed()
+  std::size_t available_ = 0;   ///< bytes at base_ while the head is parsed
+  std::size_t scanned_ = 0;     ///< bytes of the head without its end, seen so far
+  std::size_t parsed_ = 0;      ///< bytes that Beast's parser has taken
+  std::size_t head_bytes_ = 0;  ///< 0 until the head is complete
+  std::size_t body_bytes_ = 0;  ///< length when known, else what the chunks brought so far
+  const Refusal* refusal_ = nullptr;
+  Method method_ = Method::kOther;
+  int version_ = 11;
+  bool is_chunked_ = false, expects_continue_ = false, keeps_alive_ = false;
+  Slice path_, query_, target_authority_;
+  std::array<Slice, kFieldCount> fields_{};
+  std::string joined_accept_;  ///< when Accept came in several lines
+};
+
+}  // namespace toolhost::transport
