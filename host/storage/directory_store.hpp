@@ -1,0 +1,88 @@
+#pragma once
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "storage/database_address.hpp"
+
+namespace toolhost::storage {
+
+using KeyHash = std::array<std::uint8_t, 32>;
+
+struct TenantRow {
+  TenantId id{};
+  std::string name;  ///< [a-z0-9][a-z0-9-]{0,62}
+  std::string title;
+  std::string time_zone;   ///< IANA name, checked against PostgreSQL's list
+  std::string created_at;  ///< RFC 3339, UTC
+};
+
+struct KeyRow {
+  KeyId id{};
+  TenantId tenant_id{};
+  std::string tenant;
+  std::string tenant_time_zone;
+  std::string name;
+  std::string owner;   ///< e-mail address, or empty
+  std::string prefix;  ///< "hdsk_" and six characters
+  KeyHash hash{};
+  int pepper_version = 1;
+  std::string created_at;                   ///< RFC 3339, UTC
+  std::optional<std::string> last_used_at;  ///< RFC 3339, UTC; lags up to 5 s
+  std::int64_t usage_count = 0;             ///< authenticated tool calls; lags up to 5 s
+};
+
+struct KeyUse {
+  KeyId id{};
+  std::int64_t calls = 0;
+  std::chrono::system_clock::time_point last_used;
+};
+
+/// Tenants and keys: the host's own tables, through libpqxx as the host role. One object is one connection and belongs
+/// to one thread at a time; a lost connection is reported as kUnavailable and replaced at the next call.
+class DirectoryStore {
+ public:
+  static std::unique_ptr<DirectoryStore> create(const DatabaseAddress& address);
+  virtual ~DirectoryStore() = default;
+
+  /// kConflict when the name is taken; kInvalidArgument for a bad name or time zone, with what is allowed.
+  virtual Result<TenantRow> create_tenant(std::string name, std::string title, std::string time_zone) = 0;
+  virtual Result<std::vector<TenantRow>> tenants() = 0;
+  /// kNotFound names the tenants that exist.
+  virtual Result<TenantRow> tenant(std::string_view name) = 0;
+
+  virtual Result<KeyRow> insert_key(TenantId tenant, std::string name, std::string owner, std::string prefix,
+                                    const KeyHash& hash, int pepper_version) = 0;
+  /// All keys, or one tenant's; oldest first.
+  virtual Result<std::vector<KeyRow>> keys(std::optional<TenantId> tenant) = 0;
+  /// Deletes for good and notifies every host in the same transaction. By hash, or by prefix (kConflict lists the
+  /// matches when several keys share it, kNotFound otherwise).
+  virtual Result<KeyRow> delete_key_by_hash(const KeyHash& hash) = 0;
+  virtual Result<KeyRow> delete_key_by_prefix(std::string_view prefix) = 0;
+  /// Adds uses in one statement.
+  virtual Result<> record_uses(const std::vector<KeyUse>& uses) = 0;
+};
+
+/// Watches the keys for changes on a connection and thread of its own: LISTEN, plus a round trip every second that
+/// proves the server can still tell us.
+class KeyWatch {
+ public:
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    /// The whole truth: on start, after every reconnect and after every notification. Called on the watch's thread.
+    virtual void on_keys(std::vector<KeyRow> keys) = 0;
+    /// The server confirmed just now that nothing has changed since the last on_keys().
+    virtual void on_confirmed() = 0;
+  };
+  /// Returns once the first on_keys() was delivered, or with kUnavailable.
+  static Result<std::unique_ptr<KeyWatch>> start(const DatabaseAddress& address, Listener& listener);
+  virtual ~KeyWatch() = default;  ///< stops and joins the thread
+};
+
+}  // namespace toolhost::storage

@@ -1,0 +1,40 @@
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "observability/events.hpp"
+#include "storage/database_address.hpp"
+
+namespace toolhost::storage {
+
+struct Migration {
+  int version = 0;   ///< 1, 2, 3 ... without gaps
+  std::string name;  ///< "create tickets"
+  std::string sql;   ///< any number of statements; runs in one transaction with its record
+};
+
+struct AppliedMigration {
+  std::string schema;  ///< "toolhost" for the host's own
+  int version = 0;
+  std::string name;
+};
+
+/// Creates roles and the host's schema, then applies what is missing of the host's own migrations (compiled in from
+/// storage/migrations/). Safe to run from several processes at once (advisory lock). An applied migration whose text
+/// has changed is refused by name (checksum). Returns what was applied now.
+Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& address, observability::EventSink& events);
+
+/// The same for one plugin, in its own PostgreSQL schema (search_path is set to it). After the run every table of the
+/// schema is held to tenancy: a column `tenant_id integer not null` (give it `default toolhost.tenant_id()`) that leads
+/// the primary key; the host itself then enables and forces row-level security with the one policy. A table without is
+/// refused by name, unless `shared_tables` names it (readable by all tenants, written by migrations only). Views must
+/// be security_invoker. SECURITY DEFINER functions are refused. On refusal nothing of the migration stays.
+Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& address, std::string_view plugin_id,
+                                                     std::span<const Migration> migrations,
+                                                     std::span<const std::string> shared_tables,
+                                                     observability::EventSink& events);
+
+}  // namespace toolhost::storage
