@@ -1,0 +1,124 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <toolhost/plugin.h>
+
+#include "base/deadline.hpp"
+#include "base/json.hpp"
+#include "observability/events.hpp"
+#include "plugin_runtime/plugin_host.hpp"
+#include "plugin_runtime/sealed_token.hpp"
+#include "plugin_runtime/structured_writer.hpp"
+#include "storage/tenant_connection.hpp"
+
+/// The host as one plugin instance sees it. The C tables work on it from any thread.
+struct th_host {
+ public:
+  th_host(std::string plugin_id, const toolhost::Secret& sealing_key, toolhost::observability::Severity log_level,
+          toolhost::observability::EventSink& events);
+
+  /// Sets the plugin's settings, which never change afterwards. kInvalidArgument when they are no JSON object.
+  toolhost::Result<toolhost::json::Value> set_settings(std::string_view json);
+
+  /// Reports something about this plugin; dropped after silence().
+  void report(toolhost::observability::PluginIncident incident, std::string_view rule, std::string_view detail);
+  /// A log record of the plugin: bounded per second, so that one plugin cannot drown the log.
+  void log(toolhost::observability::Severity severity, std::string_view text);
+  [[nodiscard]] bool logs(toolhost::observability::Severity severity) const noexcept { return severity >= log_level_; }
+  /// From now on nothing is reported: threads that a plugin or a lost handler left behind may outlive the event sink.
+  void silence();
+
+  [[nodiscard]] const std::string& plugin() const noexcept { return plugin_; }
+  [[nodiscard]] const toolhost::plugin_runtime::TokenSealer& sealer() const noexcept { return sealer_; }
+  [[nodiscard]] const toolhost::json::Value& settings() const noexcept { return settings_; }
+  /// `value` of the settings as JSON text that lives as long as this object.
+  std::string_view settings_text(std::string_view pointer, const toolhost::json::Value& value);
+
+ private:
+  const std::string plugin_;
+  const toolhost::plugin_runtime::TokenSealer sealer_;
+  const toolhost::observability::Severity log_level_;
+  toolhost::json::Document settings_document_;
+  toolhost::json::Value settings_;
+  std::mutex mutex_;  // guards what follows
+  toolhost::observability::EventSink* events_;
+  std::map<std::string, std::string, std::less<>> settings_texts_;
+  std::int64_t log_second_ = 0;
+  unsigned logged_ = 0;
+};
+
+/// The rows of one query, as the plugin holds them.
+struct th_rows {
+  th_call* call = nullptr;
+  toolhost::storage::Rows* rows = nullptr;  ///< null once they have ended
+  std::vector<th_value> row;
+};
+
+/// One attempt of one call, as the plugin sees it. Belongs to one worker thread and is used again for its next call, so
+/// a plugin that keeps the pointer past its handler meets an object that knows that no call is running, not freed
+/// memory.
+struct th_call {
+ public:
+  struct Start {
+    th_host* host = nullptr;
+    const toolhost::plugin_runtime::ToolCall* call = nullptr;
+    unsigned attempt = 0;
+    toolhost::Deadline deadline = toolhost::Deadline::never();
+    const std::atomic<bool>* deadline_passed = nullptr;       ///< may be null
+    toolhost::storage::TenantConnection* database = nullptr;  ///< null: the tool has none
+    std::size_t max_result_bytes = 0;
+  };
+  /// Between enter() and leave() the services answer on this thread.
+  void enter(const Start& start);
+  /// From here on every service answers TH_E_MISUSE; what was pushed stays until the next enter().
+  void leave() noexcept;
+
+  [[nodiscard]] bool is_cancelled() const noexcept;
+  [[nodiscard]] bool is_on_this_thread() const noexcept;
+
+  Start start;
+  std::string content;  ///< JSON array of blocks, not closed yet
+  toolhost::plugin_runtime::StructuredWriter writer;
+  std::string structured;                           ///< given whole, compact
+  toolhost::json::DocumentPtr structured_document;  ///< of `structured`
+  std::string args_text;
+  std::deque<std::string> kept;  ///< what services lent the plugin until the handler returns
+
+  bool failed = false;  ///< fail() was called
+  th_status failure = TH_OK;
+  std::string failure_message;
+
+  th_status error_status = TH_OK;  ///< last_error()
+  std::string error_message, error_code, error_detail;
+
+  bool in_transaction = false;
+  bool statement_failed = false;  ///< the last statement failed and nothing has made up for it
+  bool committed = false;         ///< a statement marked TH_DB_LAST has written for good
+  bool outcome_unknown = false;   ///< the connection was lost while such a statement committed
+  unsigned savepoints = 0;
+  std::vector<toolhost::storage::SqlValue> parameters;
+  std::deque<th_rows> rows;
+
+ private:
+  std::atomic<const void*> owner_{nullptr};
+};
+
+namespace toolhost::plugin_runtime {
+
+/// The core table that every plugin gets; lives as long as the process.
+const th_host_api& host_api() noexcept;
+/// The table of "toolhost.<service>/<revision>", or null when this host does not offer it.
+const void* find_service(std::string_view id) noexcept;
+/// True when a commit that failed like this may have been carried out all the same: its answer was lost.
+bool leaves_outcome_unknown(Errc code, std::string_view sqlstate) noexcept;
+/// How a storage error looks to a plugin.
+th_status to_status(Errc code) noexcept;
+
+}  // namespace toolhost::plugin_runtime

@@ -1,0 +1,273 @@
+#include "plugin_runtime/plugin_definition.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/json.hpp"
+#include "plugin_runtime/host_services.hpp"
+
+namespace toolhost::plugin_runtime {
+namespace {
+
+constexpr std::size_t kMaxStructBytes = 4096;
+constexpr std::size_t kMaxNameBytes = 200, kMaxDescriptionBytes = 16 * 1024, kMaxSchemaBytes = 256 * 1024,
+                      kMaxSqlBytes = 4 * 1024 * 1024;
+constexpr std::size_t kMaxElements = 1024;  // of any array that a plugin ends with NULL
+
+constexpr std::uint32_t kKnownToolFlags =
+    TH_TOOL_READ_ONLY | TH_TOOL_DESTRUCTIVE | TH_TOOL_IDEMPOTENT | TH_TOOL_OPEN_WORLD | TH_TOOL_NONBLOCKING;
+
+/// Sizes of the structs in minor 0: what the oldest plugin has.
+constexpr std::size_t kPluginBytes = 112, kToolBytes = 80, kMigrationBytes = 24;
+static_assert(sizeof(th_plugin_def) >= kPluginBytes && sizeof(th_tool_def) >= kToolBytes &&
+              sizeof(th_migration) >= kMigrationBytes);
+
+Error refusal(std::string reason) {
+  return {Errc::kInvalidArgument, std::move(reason), {}};
+}
+
+/// Copies a struct that may be older or newer than this host's header.
+template <class T>
+Result<T> copy_growable(const T* source, std::size_t oldest_bytes, const std::string& what) {
+  if (source == nullptr) return refusal(what + " is NULL");
+  std::uint32_t size = 0;
+  std::memcpy(&size, source, sizeof(size));
+  if (size < oldest_bytes || size > kMaxStructBytes)
+    return refusal(what + " has struct_size " + std::to_string(size) + ", but it is at least " +
+                   std::to_string(oldest_bytes) + " and at most " + std::to_string(kMaxStructBytes) +
+                   " bytes long; set it to sizeof of the struct in toolhost/plugin.h");
+  const auto* bytes = reinterpret_cast<const unsigned char*>(source);
+  if (size > sizeof(T) && std::any_of(bytes + sizeof(T), bytes + size, [](unsigned char byte) { return byte != 0; }))
+    return refusal(what + " uses fields that this host (plugin ABI 1." + std::to_string(TH_ABI_MINOR) +
+                   ") does not know; upgrade the host, or build the plugin with a lower TH_ABI_TARGET");
+  T copy{};
+  std::memcpy(&copy, source, std::min<std::size_t>(size, sizeof(T)));
+  return copy;
+}
+
+/// A static string of the plugin, bounded and checked.
+Result<std::string> text_of(const char* text, std::size_t max_bytes, const std::string& what, bool required = true) {
+  if (text == nullptr) {
+    if (required) return refusal(what + " is NULL");
+    return std::string();
+  }
+  const auto size = strnlen(text, max_bytes + 1);
+  if (size > max_bytes) return refusal(what + " is longer than " + std::to_string(max_bytes) + " bytes");
+  if (required && size == 0) return refusal(what + " is empty");
+  if (!simdjson::validate_utf8(text, size)) return refusal(what + " is not UTF-8");
+  return std::string(text, size);
+}
+
+/// The length of an array that ends with NULL.
+template <class T>
+Result<std::size_t> length_of(const T* const* elements, const std::string& what) {
+  if (elements == nullptr) return std::size_t{0};
+  for (std::size_t i = 0; i <= kMaxElements; ++i)
+    if (elements[i] == nullptr) return i;
+  return refusal(what + " has more than " + std::to_string(kMaxElements) + " elements; does NULL end it?");
+}
+
+Result<std::vector<std::string>> texts_of(const char* const* elements, const std::string& what) {
+  const auto count = length_of(elements, what);
+  if (!count) return count.error();
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < *count; ++i) {
+    auto text = text_of(elements[i], kMaxNameBytes, what + "[" + std::to_string(i) + "]");
+    if (!text) return text.error();
+    texts.push_back(std::move(*text));
+  }
+  return texts;
+}
+
+/// Compiles a schema whose values are objects, and makes its text compact: it is sent with every tools/list.
+Result<JsonSchema> object_schema(std::string& text, const std::string& what) {
+  auto schema = JsonSchema::compile(text);
+  if (!schema) return refusal(what + " is not usable: " + schema.error().message);
+  json::Document document;
+  const auto root = document.parse(text);
+  std::string_view type;
+  if (!root || json::find(*root, "type").get(type) != simdjson::SUCCESS || type != "object")
+    return refusal(what + " must say \"type\": \"object\" at the top");
+  text = json::to_text(*root);
+  return schema;
+}
+
+bool is_tool_name(std::string_view name) {
+  // The common ground of the assistants: longer names, and dots, are refused by some of them.
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, const std::string& plugin,
+                                  std::chrono::milliseconds default_timeout) {
+  const auto position = "tools[" + std::to_string(index) + "]";
+  const auto copied = copy_growable(source, kToolBytes, position);
+  if (!copied) return copied.error();
+  auto name = text_of(copied->name, kMaxNameBytes, position + ".name");
+  if (!name) return name.error();
+  if (!is_tool_name(*name))
+    return refusal(position + ".name is '" + *name +
+                   "', but a tool name is 1 to 64 of A-Z a-z 0-9 _ -; rename the tool");
+  const auto what = "tool " + *name + ": ";
+  if ((copied->flags & ~kKnownToolFlags) != 0)
+    return refusal(what + "flags hold bits that this host does not know; upgrade the host, or clear them");
+  if (copied->handle == nullptr) return refusal(what + "handle is NULL");
+
+  auto title = text_of(copied->title, kMaxNameBytes, what + "title", false);
+  if (!title) return title.error();
+  auto description = text_of(copied->description, kMaxDescriptionBytes, what + "description");
+  if (!description) return description.error();
+  auto input_text = text_of(copied->input_schema, kMaxSchemaBytes, what + "input_schema");
+  if (!input_text) return input_text.error();
+  auto input = object_schema(*input_text, what + "input_schema");
+  if (!input) return input.error();
+  auto output_text = text_of(copied->output_schema, kMaxSchemaBytes, what + "output_schema", false);
+  if (!output_text) return output_text.error();
+  std::optional<JsonSchema> output;
+  if (!output_text->empty()) {
+    auto compiled = object_schema(*output_text, what + "output_schema");
+    if (!compiled) return compiled.error();
+    output = std::move(*compiled);
+  }
+  auto meta = text_of(copied->meta_json, kMaxSchemaBytes, what + "meta_json", false);
+  if (!meta) return meta.error();
+  if (!meta->empty()) {
+    json::Document document;
+    const auto root = document.parse(*meta);
+    if (!root || !root->is_object()) return refusal(what + "meta_json is not a JSON object");
+    *meta = json::to_text(*root);
+  }
+
+  const auto has = [&](std::uint32_t flag) { return (copied->flags & flag) != 0; };
+  const std::chrono::milliseconds timeout(copied->timeout_ms);
+  return ToolDefinition{.tool = Tool{.name = std::move(*name),
+                                     .title = std::move(*title),
+                                     .description = std::move(*description),
+                                     .plugin = plugin,
+                                     .input_schema_json = std::move(*input_text),
+                                     .output_schema_json = std::move(*output_text),
+                                     .meta_json = std::move(*meta),
+                                     .input_schema = std::move(*input),
+                                     .output_schema = std::move(output),
+                                     .read_only = has(TH_TOOL_READ_ONLY),
+                                     .destructive = has(TH_TOOL_DESTRUCTIVE),
+                                     .idempotent = has(TH_TOOL_IDEMPOTENT),
+                                     .open_world = has(TH_TOOL_OPEN_WORLD),
+                                     .non_blocking = has(TH_TOOL_NONBLOCKING),
+                                     .timeout = timeout.count() == 0 ? default_timeout : timeout},
+                        .handle = copied->handle,
+                        .user = copied->user};
+}
+
+Result<storage::Migration> adopt_migration(const th_migration* source, std::size_t index) {
+  const auto what = "migrations[" + std::to_string(index) + "]";
+  const auto copied = copy_growable(source, kMigrationBytes, what);
+  if (!copied) return copied.error();
+  auto name = text_of(copied->name, kMaxNameBytes, what + ".name");
+  if (!name) return name.error();
+  auto sql = text_of(copied->sql, kMaxSqlBytes, what + ".sql");
+  if (!sql) return sql.error();
+  if (copied->version == 0 || copied->version > 1'000'000'000)
+    return refusal(what + ".version is out of range; number migrations from 1");
+  return storage::Migration{static_cast<int>(copied->version), std::move(*name), std::move(*sql)};
+}
+
+Result<> adopt_tools(PluginDefinition& adopted, const th_plugin_def& source,
+                     std::chrono::milliseconds default_timeout) {
+  const auto count = length_of(source.tools, "tools");
+  if (!count) return count.error();
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < *count; ++i) {
+    auto tool = adopt_tool(source.tools[i], i, adopted.id, default_timeout);
+    if (!tool) return tool.error();
+    if (!names.insert(tool->tool.name).second)
+      return refusal("it declares the tool " + tool->tool.name + " twice; rename one of them");
+    adopted.tools.push_back(std::move(*tool));
+  }
+  return {};
+}
+
+Result<> adopt_migrations(PluginDefinition& adopted, const th_plugin_def& source) {
+  const auto count = length_of(source.migrations, "migrations");
+  if (!count) return count.error();
+  for (std::size_t i = 0; i < *count; ++i) {
+    auto migration = adopt_migration(source.migrations[i], i);
+    if (!migration) return migration.error();
+    adopted.migrations.push_back(std::move(*migration));
+  }
+  auto tables = texts_of(source.shared_tables, "shared_tables");
+  if (!tables) return tables.error();
+  adopted.shared_tables = std::move(*tables);
+  return {};
+}
+
+Result<> adopt_services(PluginDefinition& adopted, const th_plugin_def& source) {
+  auto services = texts_of(source.services, "services");
+  if (!services) return services.error();
+  for (const auto& service : *services) {
+    if (service.front() == '?' || find_service(service) != nullptr) continue;
+    return refusal("it requires the service " + service +
+                   ", which this host does not offer; upgrade the host, or list it as '?" + service +
+                   "' and do without");
+  }
+  adopted.services = std::move(*services);
+  return {};
+}
+
+}  // namespace
+
+bool is_plugin_id(std::string_view id) noexcept {
+  if (id.empty() || id.size() > 47 || id.back() == '.' || id.front() < 'a' || id.front() > 'z') return false;
+  return id.find("..") == std::string_view::npos && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+         });
+}
+
+Result<PluginDefinition> adopt_definition(const th_plugin_def* definition, const ElfCard& card,
+                                          std::chrono::milliseconds default_timeout) {
+  const auto copied = copy_growable(definition, kPluginBytes, "its definition");
+  if (!copied) return copied.error();
+  PluginDefinition adopted;
+  struct Field {
+    const char* text;
+    const char* what;
+    bool required;
+    std::string PluginDefinition::* to;
+  };
+  for (const Field& field : {Field{copied->id, "id", true, &PluginDefinition::id},
+                             Field{copied->name, "name", true, &PluginDefinition::name},
+                             Field{copied->version, "version", true, &PluginDefinition::version},
+                             Field{copied->vendor, "vendor", false, &PluginDefinition::vendor}}) {
+    auto text = text_of(field.text, kMaxNameBytes, field.what, field.required);
+    if (!text) return text.error();
+    adopted.*field.to = std::move(*text);
+  }
+  if (adopted.id != card.id || adopted.version != card.version)
+    return refusal("its card says " + card.id + " " + card.version + ", but its definition says " + adopted.id + " " +
+                   adopted.version + "; write both with the same macro");
+  if (copied->abi_minor_required > TH_ABI_MINOR)
+    return refusal("its definition needs plugin ABI 1." + std::to_string(copied->abi_minor_required) +
+                   ", this host offers 1." + std::to_string(TH_ABI_MINOR) + "; upgrade the host");
+  if (copied->flags != 0)
+    return refusal("flags hold bits that this host does not know; upgrade the host, or clear them");
+  adopted.abi_minor = copied->abi_minor;
+
+  if (auto services = adopt_services(adopted, *copied); !services) return services.error();
+  auto schema_text = text_of(copied->config_schema, kMaxSchemaBytes, "config_schema", false);
+  if (!schema_text) return schema_text.error();
+  if (!schema_text->empty()) {
+    auto schema = object_schema(*schema_text, "config_schema");
+    if (!schema) return schema.error();
+    adopted.config_schema = std::move(*schema);
+  }
+  if (auto tools = adopt_tools(adopted, *copied, default_timeout); !tools) return tools.error();
+  if (auto migrations = adopt_migrations(adopted, *copied); !migrations) return migrations.error();
+  adopted.create = copied->create;
+  adopted.quiesce = copied->quiesce;
+  adopted.destroy = copied->destroy;
+  return adopted;
+}
+
+}  // namespace toolhost::plugin_runtime

@@ -1,0 +1,48 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <toolhost/plugin.h>
+
+#include "base/json_schema.hpp"
+#include "base/result.hpp"
+#include "plugin_runtime/elf_card.hpp"
+#include "plugin_runtime/plugin_host.hpp"
+#include "storage/migrator.hpp"
+
+namespace toolhost::plugin_runtime {
+
+/// One tool as its plugin declared it, checked.
+struct ToolDefinition {
+  Tool tool;
+  th_handler handle = nullptr;
+  void* user = nullptr;
+};
+
+/// What a plugin declared, checked and copied; nothing in it points into the plugin but its functions.
+struct PluginDefinition {
+  std::string id, name, version, vendor;
+  std::uint32_t abi_minor = 0;
+  std::vector<std::string> services;  ///< as written, "?" included
+  std::vector<ToolDefinition> tools;
+  std::vector<storage::Migration> migrations;
+  std::vector<std::string> shared_tables;
+  std::optional<JsonSchema> config_schema;
+  decltype(th_plugin_def::create) create = nullptr;
+  decltype(th_plugin_def::quiesce) quiesce = nullptr;
+  decltype(th_plugin_def::destroy) destroy = nullptr;
+};
+
+/// True for [a-z][a-z0-9_]*(\.[a-z0-9_]+)* of at most 47 bytes: an id names a role, a schema and a file.
+bool is_plugin_id(std::string_view id) noexcept;
+
+/// Adopts a definition by the rule for growing structs (plugin.h R4): of each struct the known part is copied, a
+/// shorter one is filled with zeros, bytes beyond what this host knows must be zero. Every string is bounded, checked
+/// for NULL and UTF-8; schemas are compiled; required services must be offered. kInvalidArgument names the field (and
+/// the tool), the reason and the cure.
+Result<PluginDefinition> adopt_definition(const th_plugin_def* definition, const ElfCard& card,
+                                          std::chrono::milliseconds default_timeout);
+
+}  // namespace toolhost::plugin_runtime

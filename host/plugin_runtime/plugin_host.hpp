@@ -1,0 +1,138 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/caller.hpp"
+#include "base/deadline.hpp"
+#include "base/json.hpp"
+#include "base/json_schema.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "observability/events.hpp"
+#include "storage/database_address.hpp"
+
+namespace toolhost::plugin_runtime {
+
+/// One tool of one plugin, ready to be listed and called. Immutable; lives as long as its registry generation.
+struct Tool {
+  std::string name, title, description;
+  std::string plugin;                                 ///< id of the plugin that registered it
+  std::string input_schema_json, output_schema_json;  ///< the plugin's, made compact; output may be empty
+  std::string meta_json;                              ///< a compact JSON object, passed through as _meta; may be empty
+  JsonSchema input_schema;
+  std::optional<JsonSchema> output_schema;
+  bool read_only = false, destructive = false, idempotent = false, open_world = false;
+  bool non_blocking = false;
+  std::chrono::milliseconds timeout{30'000};
+  const void* binding = nullptr;  ///< the runner's own link to the plugin; not for others
+};
+
+/// The tools of one generation, sorted by name. Immutable, shared by the calls that began in it.
+class ToolRegistry {
+ public:
+  virtual ~ToolRegistry() = default;
+  [[nodiscard]] virtual std::span<const Tool* const> tools() const noexcept = 0;
+  [[nodiscard]] virtual const Tool* find(std::string_view name) const noexcept = 0;
+  /// Grows by one with every switch.
+  [[nodiscard]] virtual std::uint64_t generation() const noexcept = 0;
+};
+using RegistryPtr = std::shared_ptr<const ToolRegistry>;
+
+/// How a call ended; for the event and for the transport's status.
+enum class Outcome { kOk, kToolError, kInvalidArguments, kTimeout, kCancelled, kUnavailable, kLimit, kInternal };
+const char* to_string(Outcome outcome) noexcept;
+
+/// What the tool produced. `content_json` is a JSON array of MCP content blocks; `structured_json` an object or empty.
+struct ToolResult {
+  Outcome outcome = Outcome::kInternal;
+  bool is_error = true;
+  std::string content_json;
+  std::string structured_json;
+  std::string detail;  ///< for the log only
+};
+
+/// One tools/call on its way through the host. Made by protocol, run by PluginHost, ended exactly once through
+/// `on_done`.
+struct ToolCall {
+  RegistryPtr registry;  ///< keeps the generation alive
+  const Tool* tool = nullptr;
+  CallerPtr caller;
+  json::DocumentPtr document;   ///< owns `arguments`
+  json::Value arguments;        ///< an object; {} when the request had none
+  std::string request_id;       ///< the host's id of this call, for logs and correlation
+  std::string idempotency_key;  ///< from the arguments or the request; may be empty
+  Deadline deadline = Deadline::never();
+  /// Called once: inline for non-blocking tools, on a worker thread otherwise. Must not block and not throw.
+  std::function<void(ToolCall&, ToolResult&&)> on_done;
+
+  /// From any thread: asks the running handler (and PostgreSQL) to stop. on_done still comes, with kCancelled or what
+  /// was ready.
+  void cancel() noexcept;
+  std::atomic<bool> cancelled{false};
+  std::mutex cancel_mutex;          ///< guards `on_cancel`
+  std::function<void()> on_cancel;  ///< set by the runner while something can be interrupted
+};
+using ToolCallPtr = std::shared_ptr<ToolCall>;
+
+struct PluginSpec {
+  std::filesystem::path file;
+  std::string settings_json;  ///< the plugin's own settings, as JSON
+  unsigned workers = 0;       ///< 0: PluginHostConfig::workers
+};
+
+struct PluginHostConfig {
+  std::vector<PluginSpec> plugins;
+  std::filesystem::path store_directory;  ///< content-addressed copies; created 0700
+  unsigned workers = 8;                   ///< blocking handlers of one plugin at a time
+  std::size_t max_queued_calls = 256;     ///< of one plugin; over it a call is refused at once (kLimit)
+  std::chrono::milliseconds default_timeout{30'000};
+  std::chrono::milliseconds lost_worker_grace{
+      5'000};                     ///< a handler that overstays its deadline by this is lost and its thread replaced
+  unsigned max_lost_workers = 4;  ///< then the plugin is quarantined: every call is kUnavailable
+  std::size_t max_result_bytes = 1 << 20;  ///< content and structured text of one call
+  Secret sealing_key;                      ///< 32 bytes; authenticates the tokens (cursors) that plugins hand out
+  observability::Severity log_level = observability::Severity::kInfo;  ///< log records of plugins below it are dropped
+};
+
+struct PluginInfo {
+  std::string id, name, version, vendor, file, sha256, built_with;
+  std::string state;   ///< "serving", "refused", "quarantined"
+  std::string reason;  ///< why it is not serving; what to do
+  std::uint32_t abi_minor = 0;
+  std::vector<std::string> tools, services;
+};
+
+/// Loads plugins, keeps the registry, runs calls on each plugin's own bounded worker pool.
+class PluginHost {
+ public:
+  /// Loads every plugin of the config (migrating its schema first). A plugin that is refused does not stop the others:
+  /// it is in plugins() with its reason, and reported as an event.
+  static Result<std::unique_ptr<PluginHost>> start(const PluginHostConfig& config,
+                                                   const storage::DatabaseAddress& address,
+                                                   observability::EventSink& events);
+  virtual ~PluginHost() = default;
+
+  [[nodiscard]] virtual RegistryPtr registry() const noexcept = 0;  ///< lock-free or nearly so; any thread
+  [[nodiscard]] virtual std::vector<PluginInfo> plugins() const = 0;
+  /// Runs the call: checks its arguments against the input schema, runs the handler (inline when the tool never blocks,
+  /// else on the pool), checks the result against the output schema, ends the transaction, then calls on_done. Any
+  /// thread; never blocks the caller longer than a non-blocking handler runs.
+  virtual void run(ToolCallPtr call) = 0;
+  /// Waits for running calls for at most `drain`, cancels the rest, quiesces and destroys the plugins. Idempotent.
+  virtual void stop(std::chrono::milliseconds drain) = 0;
+};
+
+/// Reads what a plugin file says about itself without running one instruction of it: identity card, exports, needed
+/// libraries.
+Result<PluginInfo> inspect_plugin_file(const std::filesystem::path& file);
+
+}  // namespace toolhost::plugin_runtime

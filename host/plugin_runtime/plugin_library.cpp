@@ -1,0 +1,276 @@
+#include "plugin_runtime/plugin_library.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <openssl/evp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/dll/shared_library.hpp>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "plugin_runtime/black_box.hpp"
+#include "plugin_runtime/plugin_definition.hpp"
+
+namespace toolhost::plugin_runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxFileBytes = 256 * 1024 * 1024;
+constexpr const char *kEntrySymbol = "toolhost_plugin_v1", *kCardSymbol = "toolhost_card_v1";
+
+// The C and C++ run time, under every name that a compiler links. What else a plugin needs it carries inside: a library
+// of the system could differ from the one it was built with, or be shared, with its state, by two plugins.
+constexpr std::array<std::string_view, 10> kAllowedLibraries{
+    "libc.so.6",       "libm.so.6",  "libstdc++.so.6", "libgcc_s.so.1",         "ld-linux-x86-64.so.2",
+    "libpthread.so.0", "libdl.so.2", "librt.so.1",     "ld-linux-aarch64.so.1", "libatomic.so.1"};
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+std::string system_error() {
+  return std::generic_category().message(errno);
+}
+
+Error refusal(const fs::path& file, const std::string& reason) {
+  return {Errc::kInvalidArgument, file.string() + ": " + reason, {}};
+}
+
+/// Debian and others give every user a group of their own; write permission for it admits nobody else.
+bool is_group_of_this_user_alone(gid_t group) {
+  const auto* user = getpwuid(geteuid());
+  if (user == nullptr || user->pw_gid != group) return false;
+  const std::string name = user->pw_name;
+  const auto* entry = getgrgid(group);
+  return entry != nullptr && name == entry->gr_name && entry->gr_mem[0] == nullptr;
+}
+
+/// Whoever can write what is loaded runs code as this process.
+Result<> check_writers(const fs::path& file, const fs::path& path, const struct stat& status) {
+  if (status.st_uid != 0 && status.st_uid != geteuid())
+    return refusal(file, path.string() + " belongs to another user, who could replace the plugin; run: chown " +
+                             std::to_string(geteuid()) + " '" + path.string() + "'");
+  // In a sticky directory such as /tmp nobody can replace the files of others.
+  if (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0) return {};
+  const bool by_others = (status.st_mode & S_IWOTH) != 0;
+  const bool by_group = (status.st_mode & S_IWGRP) != 0 && !is_group_of_this_user_alone(status.st_gid);
+  if (by_others || by_group)
+    return refusal(file, path.string() +
+                             " can be written by other users, who could replace the plugin; run: chmod go-w '" +
+                             path.string() + "'");
+  return {};
+}
+
+Result<std::string> read_file(const fs::path& file, bool check_owner) {
+  const FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (!fd.is_open() || fstat(fd.get(), &status) != 0)
+    return refusal(file, "cannot be read (" + system_error() + "); check the path and its permissions");
+  if (!S_ISREG(status.st_mode)) return refusal(file, "is no regular file; name the plugin's .so file");
+  if (static_cast<std::size_t>(status.st_size) > kMaxFileBytes)
+    return refusal(file, "is larger than " + std::to_string(kMaxFileBytes >> 20) + " MiB; strip its debug information");
+  if (check_owner) {
+    if (auto checked = check_writers(file, file, status); !checked) return checked.error();
+    struct stat directory{};
+    if (stat(file.parent_path().c_str(), &directory) != 0)
+      return refusal(file, "its directory cannot be read (" + system_error() + ")");
+    if (auto checked = check_writers(file, file.parent_path(), directory); !checked) return checked.error();
+  }
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const auto got = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
+    if (got < 0) return refusal(file, "cannot be read (" + system_error() + ")");
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+std::string sha256_of(std::string_view bytes) {
+  std::array<unsigned char, 32> digest{};
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+std::string needs_abi(const ElfCard& card, std::uint32_t minor) {
+  const auto needed = std::to_string(card.abi_major) + "." + std::to_string(minor);
+  const auto offered = std::to_string(TH_ABI_MAJOR) + "." + std::to_string(TH_ABI_MINOR);
+  return card.id + " " + card.version + " needs plugin ABI " + needed + ", this host offers " + offered +
+         " (upgrade the host or use " + card.id + (card.abi_major < TH_ABI_MAJOR ? " > " : " < ") + card.version + ")";
+}
+
+Result<> check_exports(const fs::path& file, const ElfCard& card) {
+  for (const char* symbol : {kEntrySymbol, kCardSymbol})
+    if (!std::binary_search(card.exports.begin(), card.exports.end(), symbol))
+      return refusal(file, std::string("does not export ") + symbol +
+                               "; write TH_PLUGIN(...) in it and link it with toolhost_plugin.map");
+  for (const auto& symbol : card.exports)
+    if (symbol != kEntrySymbol && symbol != kCardSymbol)
+      return refusal(file, "exports the stray symbol '" + symbol +
+                               "', which other code in this process could bind to; link it with toolhost_plugin.map "
+                               "(toolhost_add_plugin() does)");
+  return {};
+}
+
+Result<> check_card(const fs::path& file, const ElfCard& card) {
+  if (!is_plugin_id(card.id))
+    return refusal(
+        file, "its id '" + card.id + "' is none; use lower-case letters, digits, '_' and '.', starting with a letter");
+  if (card.abi_major != TH_ABI_MAJOR) return refusal(file, needs_abi(card, card.abi_minor_required));
+  if (card.abi_minor_required > TH_ABI_MINOR) return refusal(file, needs_abi(card, card.abi_minor_required));
+  if (auto checked = check_exports(file, card); !checked) return checked.error();
+  for (const auto& library : card.needed)
+    if (std::find(kAllowedLibraries.begin(), kAllowedLibraries.end(), library) == kAllowedLibraries.end())
+      return refusal(file, "needs the library " + library + ", which plugins may not load; link it statically");
+  if (!card.search_path.empty())
+    return refusal(file, "carries the library search path '" + card.search_path +
+                             "' (RPATH or RUNPATH); link it without, or run: patchelf --remove-rpath");
+  if (card.executable_stack)
+    return refusal(
+        file,
+        "asks for an executable stack; link it with -Wl,-z,noexecstack and mark assembler files with .note.GNU-stack");
+  if (card.text_relocations) return refusal(file, "has relocations in its code; compile all of it with -fPIC");
+  return {};
+}
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(fd, bytes.data(), bytes.size());
+    if (written <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+/// A path names one content for ever: the loader compares names before files, so the same path would give back old
+/// code.
+Result<fs::path> store_copy(const CheckedFile& file, const fs::path& store) {
+  const auto failed = [&](const fs::path& path) {
+    return Error{Errc::kUnavailable,
+                 file.path.string() + ": cannot be copied to " + path.string() + " (" + system_error() +
+                     "); make the store directory writable for this host",
+                 {}};
+  };
+  std::error_code error;
+  for (const auto& directory : {store, store / file.sha256}) {
+    fs::create_directories(directory.parent_path(), error);
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed(directory);
+    struct stat status{};
+    if (stat(directory.c_str(), &status) != 0) return failed(directory);
+    if (auto checked = check_writers(file.path, directory, status); !checked) return checked.error();
+  }
+  auto path = fs::absolute(store) / file.sha256 / (file.card.id + ".so");
+  if (const auto stored = read_file(path, true); stored && sha256_of(*stored) == file.sha256) return path;
+
+  auto temporary = path.string() + ".XXXXXX";
+  const FileDescriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.is_open()) return failed(path);
+  if (!write_all(fd.get(), file.bytes) || fchmod(fd.get(), 0444) != 0 || fsync(fd.get()) != 0 ||
+      rename(temporary.c_str(), path.c_str()) != 0) {
+    const auto result = failed(path);
+    unlink(temporary.c_str());
+    return result;
+  }
+  const FileDescriptor directory(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.is_open()) fsync(directory.get());
+  return path;
+}
+
+}  // namespace
+
+Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
+  std::error_code error;
+  CheckedFile checked{.path = fs::absolute(file, error).lexically_normal(), .bytes = {}, .sha256 = {}, .card = {}};
+  auto bytes = read_file(checked.path, check_owner);
+  if (!bytes) return bytes.error();
+  auto card = read_elf_card(*bytes);
+  if (!card) return refusal(checked.path, card.error().message);
+  if (auto passed = check_card(checked.path, *card); !passed) return passed.error();
+  checked.sha256 = sha256_of(*bytes);
+  checked.bytes = std::move(*bytes);
+  checked.card = std::move(*card);
+  return checked;
+}
+
+struct PluginImage::Registry {
+  std::mutex mutex;
+  std::map<std::string, PluginImage*, std::less<>> images;
+};
+
+PluginImage::Registry& PluginImage::registry() {
+  // Images outlive everything, static destructors included.
+  static auto* const images = new Registry;
+  return *images;
+}
+
+Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& store) {
+  auto& images = registry();
+  const std::lock_guard lock(images.mutex);
+  if (const auto found = images.images.find(file.sha256); found != images.images.end()) return found->second;
+  const auto stored = store_copy(file, store);
+  if (!stored) return stored.error();
+
+  // NODELETE and the leaked handle say the same thing twice: a thread or a destructor of the plugin may run at any time
+  // until the process ends, so its code must never go away.
+  constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
+                                                                  boost::dll::load_mode::rtld_local | RTLD_NODELETE);
+  const BlackBoxScope scope(file.card.id, "(load)", file.sha256);
+  try {
+    // The throwing forms carry the text of dlerror(); the error codes lose it.
+    auto* const library = new boost::dll::shared_library(*stored, kMode);
+    auto& entry = library->get<th_status(const th_host_api*, th_host*, const th_plugin_def**)>(kEntrySymbol);
+    auto* const image = new PluginImage(&entry);
+    images.images.emplace(file.sha256, image);
+    return image;
+  } catch (const std::exception& error) {
+    return refusal(file.path, std::string("cannot be loaded (") + error.what() +
+                                  "); link it with -Wl,-z,defs to find undefined symbols at build time");
+  }
+}
+
+Result<const th_plugin_def*> PluginImage::definition(const th_host_api& api, th_host* host) {
+  const std::lock_guard lock(registry().mutex);
+  if (!entered_) {
+    entered_ = true;
+    entry_status_ = entry_(&api, host, &definition_);
+  }
+  if (entry_status_ != TH_OK)
+    return Error{Errc::kInvalidArgument,
+                 "its entry point answered " + std::to_string(entry_status_) +
+                     "; the plugin's log lines before this one say why",
+                 {}};
+  if (definition_ == nullptr)
+    return Error{
+        Errc::kInvalidArgument, "its entry point answered TH_OK but gave no definition; set *out before returning", {}};
+  return definition_;
+}
+
+}  // namespace toolhost::plugin_runtime

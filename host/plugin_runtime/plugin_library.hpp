@@ -1,0 +1,50 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include <toolhost/plugin.h>
+
+#include "base/result.hpp"
+#include "plugin_runtime/elf_card.hpp"
+
+namespace toolhost::plugin_runtime {
+
+/// A file that passed every check that can be made without running it.
+struct CheckedFile {
+  std::filesystem::path path;  ///< absolute
+  std::string bytes;           ///< what was checked, and what will be stored and loaded
+  std::string sha256;          ///< lower-case hex
+  ElfCard card;
+};
+
+/// Reads a plugin file and makes every refusal that its bytes and permissions allow: who may write the file and its
+/// directory, card, ABI version, exports, needed libraries, search path, stack, relocations. Messages name file, reason
+/// and cure. `check_owner` is false for inspecting a file that will not be loaded.
+Result<CheckedFile> check_plugin_file(const std::filesystem::path& file, bool check_owner = true);
+
+/// One mapped plugin image. There is one per content, it is never unmapped and lives as long as the process.
+class PluginImage {
+ public:
+  /// Stores a private copy as `store`/<sha256>/<id>.so (0444), maps it with RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE and
+  /// finds the entry. The same content is mapped once per process, from whichever store came first. Runs the plugin's
+  /// constructors.
+  static Result<PluginImage*> load(const CheckedFile& file, const std::filesystem::path& store);
+
+  /// The definition; runs the entry point the first time. `host` is for logging during the entry. kInvalidArgument when
+  /// the plugin refuses.
+  Result<const th_plugin_def*> definition(const th_host_api& api, th_host* host);
+
+  PluginImage(const PluginImage&) = delete;
+  PluginImage& operator=(const PluginImage&) = delete;
+
+ private:
+  struct Registry;
+  explicit PluginImage(th_plugin_entry entry) : entry_(entry) {}
+  static Registry& registry();
+  th_plugin_entry entry_;
+  const th_plugin_def* definition_ = nullptr;
+  bool entered_ = false;
+  th_status entry_status_ = TH_OK;
+};
+
+}  // namespace toolhost::plugin_runtime

@@ -1,0 +1,453 @@
+#include "plugin_runtime/tool_runner.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "plugin_runtime/black_box.hpp"
+#include "plugin_runtime/call_result.hpp"
+
+namespace toolhost::plugin_runtime {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr unsigned kMaxAttempts = 3;
+constexpr milliseconds kInlineLimit{5};
+constexpr int kObservedCalls = 1'000;
+// A cancel that reaches PostgreSQL between two statements stops neither: it is sent again until the handler has
+// returned.
+constexpr milliseconds kCancelInterval{100};
+
+constexpr std::string_view kStoppingText =
+    "The server is shutting down. Nothing was saved. Try again in a few seconds.";
+constexpr std::string_view kQuarantinedText =
+    "The plugin of this tool has stopped answering and was taken out of service. Nothing was saved. The operator has "
+    "to restart the server.";
+constexpr std::string_view kCancelledText = "The call was cancelled before it began. Nothing was saved.";
+constexpr std::string_view kBusyText =
+    "The tool is busy: too many calls are waiting for it. Nothing was saved. Try again in a few seconds.";
+
+/// The handler runs foreign code. An exception that leaves it cannot be handled (plugin.h R5): noexcept ends the
+/// process here, with the black box naming the plugin, and not somewhere up the stack.
+th_status call_handler(void* instance, const ToolBinding& binding, th_call& frame) noexcept {
+  return binding.handle(instance, binding.user, &frame);
+}
+
+Deadline earlier(Deadline a, Deadline b) {
+  return a.at() < b.at() ? a : b;
+}
+
+milliseconds back_off(unsigned attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const unsigned longest = 10U << attempt;
+  return milliseconds(std::uniform_int_distribution<unsigned>(longest / 2, longest)(random));
+}
+
+/// What a thread has used so far, to tell a handler that blocks from a thread that the kernel set aside.
+struct ThreadUse {
+  std::chrono::microseconds processor;
+  long waits;
+
+  static ThreadUse now() noexcept {
+    rusage use{};
+    getrusage(RUSAGE_THREAD, &use);
+    const auto us = [](const timeval& time) {
+      return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+    };
+    return {us(use.ru_utime) + us(use.ru_stime), use.ru_nvcsw};
+  }
+};
+
+}  // namespace
+
+struct ToolRunner::Job {
+  enum class Phase { kQueued, kRunning, kCommitting, kEnded };
+
+  Job(ToolRunner& of, ToolCallPtr of_call, ToolBinding& of_binding, Deadline until)
+      : runner(of), call(std::move(of_call)), binding(of_binding), deadline(until) {}
+
+  ToolRunner& runner;
+  const ToolCallPtr call;
+  ToolBinding& binding;
+  const Deadline deadline;
+  /// Whoever moves it to kEnded answers the call; whoever moves it to kCommitting may commit.
+  std::atomic<Phase> phase{Phase::kQueued};
+  std::atomic<bool> deadline_passed{false};
+
+  [[nodiscard]] bool advance(Phase from, Phase to) noexcept { return phase.compare_exchange_strong(from, to); }
+  [[nodiscard]] bool end() noexcept { return phase.exchange(Phase::kEnded) != Phase::kEnded; }
+};
+
+struct ToolRunner::Worker {
+  std::shared_ptr<void> keep_alive;
+  std::thread thread;
+  std::unique_ptr<storage::TenantConnection> database;
+  th_call frame;
+
+  std::mutex mutex;  // guards what follows; held while the watchdog cancels, so that a cancel cannot hit the next call
+  JobPtr job;
+  Clock::time_point last_cancel;
+  bool lost = false;
+};
+
+ToolRunner::ToolRunner(th_host& host, Watchdog& watchdog, Config config)
+    : host_(host), watchdog_(watchdog), config_(std::move(config)) {}
+
+ToolRunner::~ToolRunner() = default;
+
+void ToolRunner::start(void* instance, std::weak_ptr<void> keep_alive) {
+  instance_ = instance;
+  keep_alive_ = std::move(keep_alive);
+  watchdog_.watch(*this);
+}
+
+void ToolRunner::run(ToolCallPtr call, ToolBinding& binding) {
+  const auto& tool = *call->tool;
+  if (!tool.input_schema.accepts(call->arguments))
+    return call->on_done(*call, invalid_arguments(tool, call->arguments));
+  if (binding.runs_inline.load(std::memory_order_relaxed)) return run_inline(call, binding);
+  enqueue(std::move(call), binding);
+}
+
+void ToolRunner::run_inline(ToolCallPtr& call, ToolBinding& binding) {
+  // Announced before stopping_ is read, so that stop() either sees this call or this call sees stop().
+  inline_calls_.fetch_add(1);
+  if (stopping_.load()) {
+    inline_calls_.fetch_sub(1);
+    return call->on_done(*call, refusal(Outcome::kUnavailable, kStoppingText));
+  }
+  thread_local th_call frame;
+  frame.enter({.host = &host_,
+               .call = call.get(),
+               .deadline = earlier(call->deadline, Deadline::after(call->tool->timeout)),
+               .max_result_bytes = config_.max_result_bytes});
+  const auto status = call_inline(frame, binding);
+  frame.leave();
+  auto judgement = judge(frame, status);
+  report_broken_rule(*call, judgement);
+  inline_calls_.fetch_sub(1);
+  call->on_done(*call, std::move(judgement.result));
+}
+
+th_status ToolRunner::call_inline(th_call& frame, ToolBinding& binding) {
+  const BlackBoxScope scope(host_.plugin(), frame.start.call->tool->name, frame.start.call->request_id);
+  const bool observed = binding.observed_calls.load(std::memory_order_relaxed) > 0;
+  const auto before = observed ? ThreadUse::now() : ThreadUse{};
+  const auto began = Clock::now();
+  const auto status = call_handler(instance_, binding, frame);
+  const auto took = Clock::now() - began;
+  if (took <= kInlineLimit) {
+    if (observed) binding.observed_calls.fetch_sub(1, std::memory_order_relaxed);
+    return status;
+  }
+  // On a loaded machine the kernel may set any thread aside for that long. So a first overstay only has the next ones
+  // measured: the handler is to blame when it waited, or used the processor all the time.
+  if (!observed) {
+    binding.observed_calls.store(kObservedCalls, std::memory_order_relaxed);
+    return status;
+  }
+  const auto after = ThreadUse::now();
+  if (after.waits == before.waits && after.processor - before.processor < kInlineLimit) return status;
+  if (binding.runs_inline.exchange(false))
+    host_.report(observability::PluginIncident::kMisbehaved, "nonblocking-overstay",
+                 "tool " + frame.start.call->tool->name + " declares that it never blocks, but took " +
+                     std::to_string(std::chrono::duration_cast<milliseconds>(took).count()) +
+                     " ms; it runs on the workers from now on. Drop the flag TH_TOOL_NONBLOCKING");
+  return status;
+}
+
+void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
+  const auto job =
+      std::make_shared<Job>(*this, call, binding, earlier(call->deadline, Deadline::after(call->tool->timeout)));
+  {
+    const std::lock_guard lock(call->cancel_mutex);
+    // Two words, so that the function object does not allocate. finish() takes it away before the job can go.
+    call->on_cancel = [job = job.get()] { job->runner.watchdog_.wake_by(Clock::time_point::min()); };
+  }
+  enum class Refusal { kNone, kStopping, kQuarantined, kBusy } refused = Refusal::kNone;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_.load()) {
+      refused = Refusal::kStopping;
+    } else if (quarantined_.load()) {
+      refused = Refusal::kQuarantined;
+    } else if (queue_.size() >= config_.max_queued_calls) {
+      refused = Refusal::kBusy;
+    } else {
+      queue_.push_back(job);
+      wake = sleeping_ > 0;
+      if (queue_.size() > sleeping_ && workers_.size() < config_.workers) start_worker();
+    }
+  }
+  switch (refused) {
+    case Refusal::kNone:
+      break;
+    case Refusal::kStopping:
+      return finish(*job, refusal(Outcome::kUnavailable, kStoppingText));
+    case Refusal::kQuarantined:
+      return finish(*job, refusal(Outcome::kUnavailable, kQuarantinedText));
+    case Refusal::kBusy:
+      return finish(*job, refusal(Outcome::kLimit, kBusyText, "the queue of the plugin is full"));
+  }
+  if (wake) work_.notify_one();
+  // A cancel from before on_cancel was set has called nothing.
+  watchdog_.wake_by(call->cancelled.load() ? Clock::time_point::min() : job->deadline.at());
+}
+
+/// With mutex_ held.
+void ToolRunner::start_worker() {
+  const auto worker = std::make_shared<Worker>();
+  worker->keep_alive = keep_alive_.lock();
+  if (!config_.conninfo.empty()) worker->database = storage::TenantConnection::create({.conninfo = config_.conninfo});
+  worker->thread = std::thread([this, worker] { work(worker); });
+  workers_.push_back(worker);
+}
+
+void ToolRunner::work(const WorkerPtr& worker) {
+  const SignalStack signal_stack;
+  while (const auto job = next_job()) {
+    if (!job->advance(Job::Phase::kQueued, Job::Phase::kRunning)) continue;
+    {
+      const std::lock_guard lock(worker->mutex);
+      worker->job = job;
+      worker->last_cancel = {};
+    }
+    watchdog_.wake_by(job->deadline.at());
+    execute(*worker, *job);
+    const std::lock_guard lock(worker->mutex);
+    worker->job = nullptr;
+    if (!worker->lost) continue;
+    // Its place was given away when it overstayed; now it is no loss any more.
+    const std::lock_guard count(mutex_);
+    --lost_;
+    return;
+  }
+}
+
+ToolRunner::JobPtr ToolRunner::next_job() {
+  std::unique_lock lock(mutex_);
+  ++sleeping_;
+  if (is_idle()) idle_.notify_all();
+  work_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+  --sleeping_;
+  if (queue_.empty()) return nullptr;
+  auto job = std::move(queue_.front());
+  queue_.pop_front();
+  return job;
+}
+
+void ToolRunner::execute(Worker& worker, Job& job) {
+  auto& frame = worker.frame;
+  const auto& call = *job.call;
+  if (call.cancelled.load()) return finish(job, refusal(Outcome::kCancelled, kCancelledText));
+  if (job.deadline.has_passed()) return finish(job, timed_out(call, false));
+  for (unsigned attempt = 0;; ++attempt) {
+    frame.enter({.host = &host_,
+                 .call = &call,
+                 .attempt = attempt,
+                 .deadline = job.deadline,
+                 .deadline_passed = &job.deadline_passed,
+                 .database = call.tool->non_blocking ? nullptr : worker.database.get(),
+                 .max_result_bytes = config_.max_result_bytes});
+    th_status status = TH_OK;
+    {
+      const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
+      status = call_handler(instance_, job.binding, frame);
+    }
+    frame.leave();
+    auto judgement = judge(frame, status);
+    if (judgement.verdict == Judgement::Verdict::kCommit)
+      commit(worker, job, judgement);
+    else if (frame.in_transaction)
+      worker.database->rollback();
+    report_broken_rule(call, judgement);
+
+    const auto pause = back_off(attempt);
+    const bool rerun = judgement.verdict == Judgement::Verdict::kRerun && attempt + 1 < kMaxAttempts &&
+                       !call.cancelled.load() && job.deadline.left() > pause && job.phase.load() != Job::Phase::kEnded;
+    if (!rerun) return finish(job, std::move(judgement.result));
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+/// Commits, unless the watchdog has answered the call already: then the caller was told that it failed, and nothing may
+/// be saved.
+void ToolRunner::commit(Worker& worker, Job& job, Judgement& judgement) {
+  const bool may_commit = job.advance(Job::Phase::kRunning, Job::Phase::kCommitting);
+  if (!worker.frame.in_transaction) return;
+  if (!may_commit) return worker.database->rollback();
+  if (const auto done = worker.database->commit(); !done) {
+    judgement = judge_commit_failure(worker.frame, done.error(), worker.database->last_sqlstate());
+    // Refused only when the watchdog has ended the job; execute() sees that.
+    static_cast<void>(job.advance(Job::Phase::kCommitting, Job::Phase::kRunning));
+  }
+}
+
+void ToolRunner::report_broken_rule(const ToolCall& call, const Judgement& judgement) {
+  if (judgement.broken_rule == nullptr) return;
+  host_.report(observability::PluginIncident::kMisbehaved, judgement.broken_rule,
+               "tool " + call.tool->name + ", request " + call.request_id + ": " + judgement.result.detail);
+}
+
+void ToolRunner::finish(Job& job, ToolResult&& result) {
+  if (job.end()) deliver(job, std::move(result));
+}
+
+/// Only for whoever ended the job.
+void ToolRunner::deliver(Job& job, ToolResult&& result) {
+  auto& call = *job.call;
+  {
+    const std::lock_guard lock(call.cancel_mutex);
+    call.on_cancel = nullptr;
+  }
+  // Taken out first: what it holds is released with it, however the call is shared.
+  const auto on_done = std::exchange(call.on_done, nullptr);
+  on_done(call, std::move(result));
+}
+
+ToolRunner::Clock::time_point ToolRunner::sweep(Clock::time_point now) {
+  auto next = sweep_queue(now);
+  std::vector<WorkerPtr> workers;
+  {
+    const std::lock_guard lock(mutex_);
+    workers = workers_;
+  }
+  for (const auto& worker : workers) next = std::min(next, sweep_worker(worker, now));
+  return next;
+}
+
+ToolRunner::Clock::time_point ToolRunner::sweep_queue(Clock::time_point now) {
+  auto next = Clock::time_point::max();
+  std::vector<JobPtr> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(queue_, [&](const JobPtr& job) {
+      if (job->call->cancelled.load() || job->deadline.at() <= now) {
+        ended.push_back(job);
+        return true;
+      }
+      next = std::min(next, job->deadline.at());
+      return false;
+    });
+  }
+  for (const auto& job : ended)
+    finish(*job,
+           job->call->cancelled.load() ? refusal(Outcome::kCancelled, kCancelledText) : timed_out(*job->call, false));
+  return next;
+}
+
+ToolRunner::Clock::time_point ToolRunner::sweep_worker(const WorkerPtr& worker, Clock::time_point now) {
+  JobPtr job;
+  {
+    const std::lock_guard lock(worker->mutex);
+    if (worker->job == nullptr || worker->lost) return Clock::time_point::max();
+    job = worker->job;
+    const bool passed = job->deadline.at() <= now;
+    if (passed) job->deadline_passed.store(true, std::memory_order_relaxed);
+    if (!passed && !job->call->cancelled.load()) return job->deadline.at();
+    const auto lost_at = job->deadline.at() + config_.lost_worker_grace;
+    if (now < lost_at) {
+      if (worker->database && job->phase.load() == Job::Phase::kRunning &&
+          now - worker->last_cancel >= kCancelInterval) {
+        worker->database->cancel();
+        worker->last_cancel = now;
+      }
+      return std::min(now + kCancelInterval, passed ? lost_at : job->deadline.at());
+    }
+    if (!job->end()) return now + kCancelInterval;
+    worker->lost = true;
+  }
+  deliver(*job, timed_out(*job->call, true));
+  give_up(worker, *job);
+  return now;
+}
+
+/// Takes a worker whose handler does not return out of the pool. Its thread cannot be ended; it is left to itself.
+void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
+  bool quarantine = false;
+  {
+    const std::lock_guard lock(mutex_);
+    worker->thread.detach();
+    std::erase(workers_, worker);
+    ++lost_;
+    if (lost_ >= static_cast<int>(config_.max_lost_workers) && !stopping_.load())
+      quarantine = !quarantined_.exchange(true);
+    if (!quarantined_.load() && !queue_.empty() && !stopping_.load()) start_worker();
+  }
+  host_.report(observability::PluginIncident::kLostWorker, "overstay",
+               "tool " + job.call->tool->name + ", request " + job.call->request_id +
+                   ": the handler did not return within " + std::to_string(config_.lost_worker_grace.count()) +
+                   " ms after its deadline; its thread is lost and was replaced");
+  if (!quarantine) return;
+  host_.report(observability::PluginIncident::kLostWorker, "quarantined",
+               std::to_string(config_.max_lost_workers) +
+                   " threads are lost in its handlers: the plugin gets no more calls until the host is restarted");
+  answer_queued(Outcome::kUnavailable, kQuarantinedText);
+}
+
+void ToolRunner::answer_queued(Outcome outcome, std::string_view text) {
+  std::deque<JobPtr> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs.swap(queue_);
+  }
+  for (const auto& job : jobs) finish(*job, refusal(outcome, text));
+}
+
+/// With mutex_ held.
+bool ToolRunner::is_idle() const noexcept {
+  return queue_.empty() && sleeping_ == workers_.size();
+}
+
+bool ToolRunner::stop(milliseconds drain) {
+  const auto drained_by = Clock::now() + drain;
+  std::unique_lock lock(mutex_);
+  stopping_.store(true);
+  idle_.wait_until(lock, drained_by, [this] { return is_idle(); });
+  lock.unlock();
+
+  answer_queued(Outcome::kUnavailable, kStoppingText);
+  const auto running = [this] {
+    std::vector<std::pair<WorkerPtr, JobPtr>> found;
+    const std::lock_guard guard(mutex_);
+    for (const auto& worker : workers_) {
+      const std::lock_guard of_worker(worker->mutex);
+      if (worker->job != nullptr) found.emplace_back(worker, worker->job);
+    }
+    return found;
+  };
+  for (const auto& [worker, job] : running()) job->call->cancel();
+  const auto given_up_at = Clock::now() + config_.lost_worker_grace;
+  lock.lock();
+  idle_.wait_until(lock, given_up_at, [this] { return is_idle(); });
+  lock.unlock();
+  for (const auto& [worker, job] : running()) {
+    {
+      const std::lock_guard guard(worker->mutex);
+      if (worker->job != job || worker->lost || !job->end()) continue;
+      worker->lost = true;
+    }
+    deliver(*job, timed_out(*job->call, true));
+    give_up(worker, *job);
+  }
+  // An inline handler holds a thread of the caller; it has its 5 ms, and the grace that the others had.
+  while (inline_calls_.load() > 0 && Clock::now() < given_up_at) std::this_thread::sleep_for(milliseconds(1));
+
+  watchdog_.forget(*this);
+  std::vector<WorkerPtr> workers;
+  lock.lock();
+  ending_ = true;
+  workers.swap(workers_);
+  lock.unlock();
+  work_.notify_all();
+  for (const auto& worker : workers) worker->thread.join();
+  lock.lock();
+  return lost_ == 0 && inline_calls_.load() == 0;
+}
+
+}  // namespace toolhost::plugin_runtime

@@ -1,0 +1,107 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <toolhost/plugin.h>
+
+#include "plugin_runtime/host_services.hpp"
+#include "plugin_runtime/plugin_host.hpp"
+#include "plugin_runtime/watchdog.hpp"
+
+namespace toolhost::plugin_runtime {
+
+class ToolRunner;
+struct Judgement;
+
+/// What Tool::binding points to: how the tool is called, and where.
+struct ToolBinding {
+  ToolRunner* runner = nullptr;
+  th_handler handle = nullptr;
+  void* user = nullptr;
+  std::atomic<bool> runs_inline{false};
+  /// Calls that are still to be measured closely, after one that took too long for a tool that never blocks.
+  std::atomic<int> observed_calls{0};
+};
+
+/// Runs the calls of one plugin instance: inline on the caller's thread, or on worker threads that each own a database
+/// connection. Workers are started as they are needed, up to the configured number. Every call is answered exactly
+/// once, by whoever ends it first: its worker, or the watchdog when the handler overstays.
+class ToolRunner final : public Watchdog::Watched {
+ public:
+  struct Config {
+    unsigned workers = 8;
+    std::size_t max_queued_calls = 256;
+    std::chrono::milliseconds lost_worker_grace{5'000};
+    unsigned max_lost_workers = 4;
+    std::size_t max_result_bytes = 1 << 20;
+    std::string conninfo;  ///< empty: the plugin has no database
+  };
+
+  /// `host` outlives this object.
+  ToolRunner(th_host& host, Watchdog& watchdog, Config config);
+  ~ToolRunner() override;
+  ToolRunner(const ToolRunner&) = delete;
+  ToolRunner& operator=(const ToolRunner&) = delete;
+
+  /// Before the first run(). `keep_alive` owns this object; worker threads share it, because a lost one may never end.
+  void start(void* instance, std::weak_ptr<void> keep_alive);
+  /// As PluginHost::run().
+  void run(ToolCallPtr call, ToolBinding& binding);
+  /// Refuses new calls, waits for running ones for at most `drain`, then cancels them and waits for the grace period.
+  /// True when every handler has returned; false when some have not: then nothing of the plugin may be freed.
+  bool stop(std::chrono::milliseconds drain);
+
+  [[nodiscard]] bool is_quarantined() const noexcept { return quarantined_.load(); }
+
+  Watchdog::Clock::time_point sweep(Watchdog::Clock::time_point now) override;
+
+ private:
+  using Clock = Watchdog::Clock;
+  struct Job;
+  struct Worker;
+  using JobPtr = std::shared_ptr<Job>;
+  using WorkerPtr = std::shared_ptr<Worker>;
+
+  void run_inline(ToolCallPtr& call, ToolBinding& binding);
+  th_status call_inline(th_call& frame, ToolBinding& binding);
+  void enqueue(ToolCallPtr call, ToolBinding& binding);
+  void start_worker();
+  void work(const WorkerPtr& worker);
+  JobPtr next_job();
+  void execute(Worker& worker, Job& job);
+  void commit(Worker& worker, Job& job, Judgement& judgement);
+  void report_broken_rule(const ToolCall& call, const Judgement& judgement);
+  static void finish(Job& job, ToolResult&& result);
+  static void deliver(Job& job, ToolResult&& result);
+  Clock::time_point sweep_queue(Clock::time_point now);
+  Clock::time_point sweep_worker(const WorkerPtr& worker, Clock::time_point now);
+  void give_up(const WorkerPtr& worker, const Job& job);
+  void answer_queued(Outcome outcome, std::string_view text);
+  [[nodiscard]] bool is_idle() const noexcept;
+
+  th_host& host_;
+  Watchdog& watchdog_;
+  const Config config_;
+  void* instance_ = nullptr;
+  std::weak_ptr<void> keep_alive_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> quarantined_{false};
+  std::atomic<unsigned> inline_calls_{0};
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable work_;
+  std::condition_variable idle_;
+  std::deque<JobPtr> queue_;
+  std::vector<WorkerPtr> workers_;
+  std::size_t sleeping_ = 0;
+  int lost_ = 0;  // threads that overstayed and have not come back; may lag behind by one for a moment
+  bool ending_ = false;
+};
+
+}  // namespace toolhost::plugin_runtime
