@@ -1,0 +1,119 @@
+#include "protocol/http_replies.hpp"
+
+#include <algorithm>
+
+#include "base/json_writer.hpp"
+
+namespace toolhost::protocol {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// Cuts `text` at the first `separator`; what is before it comes back without surrounding white space.
+std::string_view take_until(std::string_view& text, char separator) noexcept {
+  const auto at = text.find(separator);
+  auto part = text.substr(0, at);
+  text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
+  while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
+  while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
+  return part;
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> nothing_to_wait_for() {
+  co_return;
+}
+
+void respond_json(transport::HttpResponse& response, unsigned status, std::string body) {
+  response.status = status;
+  response.content_type = kJson;
+  response.body = std::move(body);
+}
+
+void respond_accepted(transport::HttpResponse& response) {
+  response.status = 202;
+}
+
+void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error) {
+  respond_json(response, status, encode_error(error));
+}
+
+void respond_refusal(transport::HttpResponse& response, unsigned status, std::string_view code,
+                     std::string_view message) {
+  std::string body;
+  JsonWriter(body).begin_object().member("error", code).member("message", message).end_object();
+  respond_json(response, status, std::move(body));
+}
+
+void respond_method_not_allowed(transport::HttpResponse& response, std::string_view allow) {
+  response.headers.append("Allow: ").append(allow).append("\r\n");
+  respond_error(response, 405, {RpcCode::kServerError, "Method not allowed.", {}});
+}
+
+void respond_session_not_found(transport::HttpResponse& response, std::string id) {
+  respond_error(response, 404, {RpcCode::kSessionNotFound, "Session not found", std::move(id)});
+}
+
+void respond_unavailable(transport::HttpResponse& response, std::string_view message) {
+  response.headers.append("Retry-After: 2\r\n");
+  respond_refusal(response, 503, "unavailable", message);
+}
+
+void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message) {
+  response.headers.append("WWW-Authenticate: ApiKey realm=\"toolhost\"\r\n");
+  respond_refusal(response, 401, code, message);
+}
+
+void respond_too_many_streams(transport::HttpResponse& response) {
+  response.headers.append("Retry-After: 30\r\n");
+  respond_refusal(response, 429, "too_many_streams", "This API key has too many open streams; close some first.");
+}
+
+void respond_stopped(transport::HttpResponse& response, StopReason reason) {
+  switch (reason) {
+    case StopReason::kCancelledByClient:
+      return respond_accepted(response);
+    case StopReason::kSessionEnded:
+      return respond_session_not_found(response);
+    case StopReason::kKeyRevoked:
+      return respond_unauthenticated(response, "invalid_api_key",
+                                     "Invalid API key: it was deleted while the call was running.");
+    case StopReason::kShutdown:
+      return respond_unavailable(response, "The server is stopping; try again shortly.");
+  }
+}
+
+bool is_json(std::string_view content_type) noexcept {
+  return equals_ignoring_case(take_until(content_type, ';'), kJson);
+}
+
+bool accepts(std::string_view accept, std::string_view type) noexcept {
+  if (accept.empty()) return true;
+  const auto family = type.substr(0, type.find('/') + 1);
+  while (!accept.empty()) {
+    auto entry = take_until(accept, ',');
+    const auto range = take_until(entry, ';');
+    if (range == "*/*" || equals_ignoring_case(range, type)) return true;
+    if (range.ends_with("/*") && equals_ignoring_case(range.substr(0, range.size() - 1), family)) return true;
+  }
+  return false;
+}
+
+std::string_view query_parameter(std::string_view query, std::string_view name) noexcept {
+  while (!query.empty()) {
+    auto value = take_until(query, '&');
+    if (take_until(value, '=') == name) return value;
+  }
+  return {};
+}
+
+}  // namespace toolhost::protocol

@@ -1,0 +1,45 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "protocol/dispatcher.hpp"
+#include "protocol/jsonrpc.hpp"
+#include "transport/http.hpp"
+
+namespace toolhost::protocol {
+
+/// The answers that the endpoints share; each fills in `response`.
+
+/// What a coroutine returns that had nothing to wait for.
+boost::asio::awaitable<void> nothing_to_wait_for();
+
+void respond_json(transport::HttpResponse& response, unsigned status, std::string body);
+/// 202, which MCP gives to whatever needs no answer.
+void respond_accepted(transport::HttpResponse& response);
+void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error);
+/// {"error": code, "message": text}: for what is not said in JSON-RPC.
+void respond_refusal(transport::HttpResponse& response, unsigned status, std::string_view code,
+                     std::string_view message);
+/// `allow` is the list of the Allow field.
+void respond_method_not_allowed(transport::HttpResponse& response, std::string_view allow);
+void respond_session_not_found(transport::HttpResponse& response, std::string id = {});
+/// 503 with Retry-After.
+void respond_unavailable(transport::HttpResponse& response, std::string_view message);
+/// 401 with a challenge that does not send OAuth-minded clients to a browser (they know Bearer, and only that).
+void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message);
+/// 429: the key has too many open streams.
+void respond_too_many_streams(transport::HttpResponse& response);
+/// A call that was ended before its result: 401, 404, 503, or 202 when the client itself cancelled it and expects no
+/// answer.
+void respond_stopped(transport::HttpResponse& response, StopReason reason);
+
+/// True when `content_type` is application/json, with or without parameters.
+bool is_json(std::string_view content_type) noexcept;
+/// True when the Accept field takes a type, e.g. "application/json"; an absent field takes everything.
+bool accepts(std::string_view accept, std::string_view type) noexcept;
+/// The value of a query parameter, undecoded; empty when absent.
+std::string_view query_parameter(std::string_view query, std::string_view name) noexcept;
+
+}  // namespace toolhost::protocol

@@ -1,0 +1,57 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/json.hpp"
+
+namespace toolhost::protocol {
+
+/// JSON-RPC 2.0 and the codes that MCP revisions up to 2025-11-25 use beside it.
+enum class RpcCode : int {
+  kParseError = -32700,
+  kInvalidRequest = -32600,
+  kMethodNotFound = -32601,
+  kInvalidParams = -32602,
+  kInternalError = -32603,
+  kServerError = -32000,  ///< the reference servers' code for what HTTP refuses
+  kSessionNotFound = -32001,
+};
+
+/// An error on its way to the peer.
+struct RpcError {
+  RpcCode code = RpcCode::kInternalError;
+  std::string message;
+  std::string id;  ///< JSON text of the request's id; empty when it could not be read, which is sent as null
+};
+
+/// One JSON-RPC message. Owns the parsed text that `method` and `params` are views into.
+struct Message {
+  enum class Kind { kRequest, kNotification, kResponse };
+
+  Kind kind = Kind::kNotification;
+  std::string id;                     ///< JSON text, so that 7 and "7" stay apart: `7`, `"7"`; empty for a notification
+  std::string_view method;            ///< empty for a response
+  std::optional<json::Value> params;  ///< absent when the message has none (or null); checked by whoever reads them
+  json::DocumentPtr document;
+};
+
+/// A JSON array as the message: what of it was no message is in its place as an error.
+using Batch = std::vector<std::variant<Message, RpcError>>;
+
+/// More elements than this are refused.
+inline constexpr std::size_t kMaxBatch = 100;
+
+/// Parses one JSON-RPC text: a message, a batch, or why it is neither (kParseError when it is no JSON, kInvalidRequest
+/// otherwise).
+std::variant<Message, Batch, RpcError> parse_message(std::string_view text);
+
+/// `id` as JSON text when it is a string or an integer, as MCP demands; nothing otherwise.
+std::optional<std::string> id_text(const json::Value& id);
+
+std::string encode_result(std::string_view id, std::string_view result_json);
+std::string encode_error(const RpcError& error);
+
+}  // namespace toolhost::protocol

@@ -1,0 +1,47 @@
+#include "protocol/mcp_version.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace toolhost::protocol {
+namespace {
+
+constexpr std::array<std::string_view, 4> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+constexpr std::string_view kFirstModern = "2026-07-28";
+
+bool is_date(std::string_view text) noexcept {
+  if (text.size() != kFirstModern.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_dash = i == 4 || i == 7;
+    if (is_dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view to_string(Revision revision) noexcept {
+  return kNames[static_cast<std::size_t>(revision)];
+}
+
+std::optional<Revision> parse_revision(std::string_view text) noexcept {
+  const auto* const found = std::find(kNames.begin(), kNames.end(), text);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<Revision>(found - kNames.begin());
+}
+
+Revision negotiate(std::string_view requested) noexcept {
+  return parse_revision(requested).value_or(kNewestRevision);
+}
+
+bool is_modern_version(std::string_view text) noexcept {
+  return is_date(text) && text >= kFirstModern;
+}
+
+std::string supported_revisions() {
+  std::string list;
+  for (const auto name : kNames) list.append(list.empty() ? "" : ", ").append(name);
+  return list;
+}
+
+}  // namespace toolhost::protocol

@@ -1,0 +1,317 @@
+#include "protocol/session.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "protocol/base64url.hpp"
+
+namespace toolhost::protocol {
+namespace {
+
+constexpr std::size_t kRandomBytes = 16;
+constexpr std::size_t kMacBytes = 16;
+constexpr char kIdFormat = 1;
+constexpr std::size_t kPayloadBytes = 2 + kRandomBytes;  // format, revision, random
+constexpr std::string_view kSealPurpose = "toolhost session id";
+constexpr std::chrono::minutes kSweepPeriod{1};
+
+std::string random_bytes() {
+  std::string bytes(kRandomBytes, '\0');
+  access::fill_random({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+  return bytes;
+}
+
+}  // namespace
+
+Session::Session(std::string id, KeyId key, std::optional<Revision> revision)
+    : id_(std::move(id)), key_(key), revision_(revision ? static_cast<int>(*revision) : -1) {}
+
+std::optional<Revision> Session::revision() const noexcept {
+  const int revision = revision_.load(std::memory_order_relaxed);
+  if (revision < 0) return std::nullopt;
+  return static_cast<Revision>(revision);
+}
+
+void Session::set_revision(Revision revision) noexcept {
+  revision_.store(static_cast<int>(revision), std::memory_order_relaxed);
+}
+
+Session::Opening Session::open_call(std::string id, std::weak_ptr<OpenCall> call) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return Opening::kEnded;
+  return calls_.try_emplace(std::move(id), std::move(call)).second ? Opening::kOpened : Opening::kDuplicate;
+}
+
+void Session::close_call(const std::string& id) noexcept {
+  const std::lock_guard lock(mutex_);
+  calls_.erase(id);
+}
+
+void Session::cancel_call(const std::string& id) noexcept {
+  std::shared_ptr<OpenCall> call;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = calls_.find(id); found != calls_.end()) call = found->second.lock();
+  }
+  if (call != nullptr) call->stop(StopReason::kCancelledByClient);
+}
+
+bool Session::attach_stream(std::shared_ptr<transport::SseStream> stream) {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || stream_ != nullptr) return false;
+  stream_ = std::move(stream);
+  return true;
+}
+
+std::shared_ptr<transport::SseStream> Session::stream() const {
+  const std::lock_guard lock(mutex_);
+  return stream_;
+}
+
+void Session::detach_stream(const transport::SseStream& stream) noexcept {
+  std::shared_ptr<transport::SseStream> detached;
+  const std::lock_guard lock(mutex_);
+  if (stream_.get() == &stream) detached.swap(stream_);
+}
+
+void Session::end(StopReason reason) noexcept {
+  std::map<std::string, std::weak_ptr<OpenCall>> calls;
+  std::shared_ptr<transport::SseStream> stream;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = reason;
+    calls.swap(calls_);
+    stream.swap(stream_);
+  }
+  // Outside the lock: both call back into this session.
+  for (const auto& [id, weak] : calls) {
+    if (const auto call = weak.lock()) call->stop(reason);
+  }
+  if (stream != nullptr) stream->close();
+}
+
+std::optional<StopReason> Session::ended() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return ended_;
+}
+
+bool Session::is_busy() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return stream_ != nullptr || !calls_.empty();
+}
+
+std::string SessionSeal::make(KeyId key, Revision revision) const {
+  std::string bytes{kIdFormat, static_cast<char>(revision)};
+  bytes += random_bytes();
+  bytes += mac_of(key, bytes);
+  return to_base64url(bytes);
+}
+
+std::optional<Revision> SessionSeal::open(KeyId key, std::string_view id) const {
+  const auto bytes = from_base64url(id);
+  if (!bytes || bytes->size() != kPayloadBytes + kMacBytes || bytes->front() != kIdFormat) return std::nullopt;
+  const auto payload = std::string_view(*bytes).substr(0, kPayloadBytes);
+  if (!access::equal_in_constant_time(mac_of(key, payload), std::string_view(*bytes).substr(kPayloadBytes)))
+    return std::nullopt;
+  const auto revision = static_cast<Revision>(payload[1]);
+  if (revision > kNewestRevision) return std::nullopt;  // made by a newer host of the same installation
+  return revision;
+}
+
+std::string SessionSeal::mac_of(KeyId key, std::string_view payload) const {
+  const std::string owner = std::to_string(value(key));
+  const auto digest =
+      hmac_.digest({kSealPurpose, std::string_view("\0", 1), owner, std::string_view("\0", 1), payload});
+  return {reinterpret_cast<const char*>(digest.data()), kMacBytes};
+}
+
+std::string random_id() {
+  return to_base64url(random_bytes());
+}
+
+SessionPtr SessionTable::create(const Caller& caller, Revision revision, Clock::time_point now) {
+  auto session = std::make_shared<Session>(seal_.make(caller.key_id, revision), caller.key_id, revision);
+  SessionPtr evicted;
+  {
+    Shard& shard = shard_of(caller.key_id);
+    const std::lock_guard lock(shard.mutex);
+    sweep(shard, now);
+    session = remember(shard.keys[value(caller.key_id)], std::move(session), now, evicted);
+  }
+  if (evicted != nullptr) evicted->end(StopReason::kSessionEnded);
+  return session;
+}
+
+SessionPtr SessionTable::find(const Caller& caller, std::string_view id, Clock::time_point now) {
+  if (auto session = find_remembered(caller, id, now)) return session->ended() ? nullptr : session;
+  const auto revision = seal_.open(caller.key_id, id);
+  if (!revision) return nullptr;
+
+  auto session = std::make_shared<Session>(std::string(id), caller.key_id, *revision);
+  SessionPtr evicted;
+  {
+    Shard& shard = shard_of(caller.key_id);
+    const std::lock_guard lock(shard.mutex);
+    sweep(shard, now);
+    session = remember(shard.keys[value(caller.key_id)], std::move(session), now, evicted);
+  }
+  if (evicted != nullptr) evicted->end(StopReason::kSessionEnded);
+  return session->ended() ? nullptr : session;
+}
+
+SessionPtr SessionTable::find_remembered(const Caller& caller, std::string_view id, Clock::time_point now) {
+  Shard& shard = shard_of(caller.key_id);
+  const std::lock_guard lock(shard.mutex);
+  const auto key = shard.keys.find(value(caller.key_id));
+  if (key == shard.keys.end()) return nullptr;
+  const auto found = key->second.by_id.find(id);
+  if (found == key->second.by_id.end()) return nullptr;
+  found->second->last_used = now;
+  key->second.recent.splice(key->second.recent.begin(), key->second.recent, found->second);
+  return found->second->session;
+}
+
+bool SessionTable::end(const Caller& caller, std::string_view id, Clock::time_point now) {
+  const auto session = find(caller, id, now);
+  if (session == nullptr) return false;
+  // It stays in the table, ended, so that its id, which still proves itself, does not bring it back.
+  session->end(StopReason::kSessionEnded);
+  return true;
+}
+
+SessionTable::Attaching SessionTable::attach(const SessionPtr& session,
+                                             const std::shared_ptr<transport::SseStream>& stream) {
+  {
+    Shard& shard = shard_of(session->key());
+    const std::lock_guard lock(shard.mutex);
+    KeySessions& key = shard.keys[value(session->key())];
+    if (key.streams >= limits_.max_streams_per_key) return Attaching::kTooMany;
+    if (!session->attach_stream(stream)) return Attaching::kOccupied;
+    ++key.streams;
+  }
+  return Attaching::kAttached;
+}
+
+void SessionTable::detach(const SessionPtr& session, const transport::SseStream& stream) noexcept {
+  session->detach_stream(stream);
+  Shard& shard = shard_of(session->key());
+  const std::lock_guard lock(shard.mutex);
+  if (const auto key = shard.keys.find(value(session->key())); key != shard.keys.end()) release_stream(key->second);
+}
+
+SessionPtr SessionTable::open_stream(const Caller& caller, const std::shared_ptr<transport::SseStream>& stream) {
+  auto session = std::make_shared<Session>(random_id(), caller.key_id, std::nullopt);
+  session->attach_stream(stream);
+  Shard& shard = shard_of(caller.key_id);
+  const std::lock_guard lock(shard.mutex);
+  KeySessions& key = shard.keys[value(caller.key_id)];
+  if (key.streams >= limits_.max_streams_per_key) return nullptr;
+  ++key.streams;
+  key.stream_sessions.emplace(session->id(), session);
+  return session;
+}
+
+SessionPtr SessionTable::find_stream(const Caller& caller, std::string_view id) {
+  Shard& shard = shard_of(caller.key_id);
+  const std::lock_guard lock(shard.mutex);
+  const auto key = shard.keys.find(value(caller.key_id));
+  if (key == shard.keys.end()) return nullptr;
+  const auto found = key->second.stream_sessions.find(id);
+  return found == key->second.stream_sessions.end() ? nullptr : found->second;
+}
+
+void SessionTable::close_stream(const SessionPtr& session) noexcept {
+  {
+    Shard& shard = shard_of(session->key());
+    const std::lock_guard lock(shard.mutex);
+    const auto key = shard.keys.find(value(session->key()));
+    if (key != shard.keys.end() && key->second.stream_sessions.erase(session->id()) > 0) release_stream(key->second);
+  }
+  session->end(StopReason::kSessionEnded);
+}
+
+SessionPtr SessionTable::without_session(const Caller& caller) {
+  Shard& shard = shard_of(caller.key_id);
+  const std::lock_guard lock(shard.mutex);
+  auto& session = shard.keys[value(caller.key_id)].without_session;
+  if (session == nullptr) session = std::make_shared<Session>(std::string(), caller.key_id, std::nullopt);
+  return session;
+}
+
+void SessionTable::end_key(KeyId id, StopReason reason) noexcept {
+  std::vector<SessionPtr> sessions;
+  {
+    Shard& shard = shard_of(id);
+    const std::lock_guard lock(shard.mutex);
+    if (auto key = shard.keys.extract(value(id))) collect(key.mapped(), sessions);
+  }
+  for (const auto& session : sessions) session->end(reason);
+}
+
+void SessionTable::end_all(StopReason reason) noexcept {
+  std::vector<SessionPtr> sessions;
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [id, key] : shard.keys) collect(key, sessions);
+    shard.keys.clear();
+  }
+  for (const auto& session : sessions) session->end(reason);
+}
+
+std::size_t SessionTable::size() const {
+  std::size_t count = 0;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [id, key] : shard.keys) count += key.recent.size();
+  }
+  return count;
+}
+
+SessionPtr SessionTable::remember(KeySessions& key, SessionPtr session, Clock::time_point now, SessionPtr& evicted) {
+  // Two requests may recover the same session at a time; the first one's stays.
+  if (const auto known = key.by_id.find(session->id()); known != key.by_id.end()) return known->second->session;
+  if (key.recent.size() >= limits_.max_sessions_per_key) {
+    evicted = std::move(key.recent.back().session);
+    key.by_id.erase(evicted->id());
+    key.recent.pop_back();
+  }
+  key.recent.push_front({session, now});
+  key.by_id.emplace(session->id(), key.recent.begin());
+  return session;
+}
+
+void SessionTable::sweep(Shard& shard, Clock::time_point now) {
+  if (now < shard.next_sweep) return;
+  shard.next_sweep = now + kSweepPeriod;
+  for (auto entry = shard.keys.begin(); entry != shard.keys.end();) {
+    KeySessions& key = entry->second;
+    while (!key.recent.empty() && now - key.recent.back().last_used > limits_.idle_limit) {
+      const auto oldest = std::prev(key.recent.end());
+      if (oldest->session->is_busy()) {
+        oldest->last_used = now;
+        key.recent.splice(key.recent.begin(), key.recent, oldest);
+      } else {
+        key.by_id.erase(oldest->session->id());
+        key.recent.erase(oldest);
+      }
+    }
+    const bool is_unused = key.recent.empty() && key.streams == 0 &&
+                           (key.without_session == nullptr || key.without_session.use_count() == 1);
+    entry = is_unused ? shard.keys.erase(entry) : std::next(entry);
+  }
+}
+
+void SessionTable::release_stream(KeySessions& key) noexcept {
+  // A key's entry may have been dropped and made anew while a stream of the old one was closing.
+  if (key.streams > 0) --key.streams;
+}
+
+void SessionTable::collect(const KeySessions& key, std::vector<SessionPtr>& sessions) {
+  for (const auto& remembered : key.recent) sessions.push_back(remembered.session);
+  for (const auto& [id, session] : key.stream_sessions) sessions.push_back(session);
+  if (key.without_session != nullptr) sessions.push_back(key.without_session);
+}
+
+}  // namespace toolhost::protocol
