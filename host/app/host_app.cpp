@@ -1,0 +1,257 @@
+#include "app/host_app.hpp"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "access/api_key.hpp"
+#include "access/gatekeeper.hpp"
+#include "app/connection_help.hpp"
+#include "app/exit_code.hpp"
+#include "app/http_front.hpp"
+#include "plugin_runtime/black_box.hpp"
+#include "storage/directory_store.hpp"
+#include "storage/migrator.hpp"
+
+namespace toolhost::app {
+namespace {
+
+using observability::HostNotice;
+using observability::Severity;
+
+constexpr std::chrono::milliseconds kSupervisionPeriod{100};
+constexpr std::chrono::seconds kDatabaseSilence{3};  // without a word from the database for this long the host is not ready
+
+Result<Secret> load_secret(const std::optional<SecretReference>& reference, const HostConfig& config, const char* file) {
+  if (!reference) return access::load_or_create_secret((config.data_dir / "secrets" / file).string());
+  auto secret = resolve(*reference);
+  if (secret && secret->reveal().size() < 32) {
+    return Error{Errc::kInvalidArgument, reference->text + " holds fewer than 32 bytes; use at least 32 random ones", ""};
+  }
+  return secret;
+}
+
+std::string base_url(const HostConfig& config, std::uint16_t port) {
+  if (!config.public_url.empty()) return config.public_url;
+  const bool any_address = config.http.address == "0.0.0.0" || config.http.address == "::";
+  std::string address = any_address ? "127.0.0.1" : config.http.address;
+  if (address.find(':') != std::string::npos) address = "[" + address + "]";
+  return "http://" + address + ":" + std::to_string(port);
+}
+
+/// The key of a very first start, shown once.
+struct FirstKey {
+  std::string tenant;
+  Secret key;
+};
+
+/// Creates the configured tenants that are missing. On a database without any tenant it also makes the first key.
+Result<std::optional<FirstKey>> prepare_tenants(const HostConfig& config, storage::DirectoryStore& directory,
+                                                const Secret& pepper) {
+  const auto existing = directory.tenants();
+  if (!existing) return existing.error();
+
+  std::vector<TenantConfig> wanted = config.tenants;
+  const bool first_start = existing->empty();
+  if (first_start && wanted.empty()) wanted.push_back({"demo", "Demo", "UTC"});
+
+  std::optional<storage::TenantRow> first;
+  for (const auto& tenant : wanted) {
+    const bool known = std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
+    if (known) continue;
+    auto created = directory.create_tenant(tenant.name, tenant.title, tenant.time_zone);
+    if (!created) {
+      if (created.error().code == Errc::kConflict) continue;  // another host was quicker
+      return created.error();
+    }
+    if (!first) first = *created;
+  }
+  if (!first_start || !first) return std::optional<FirstKey>();
+
+  auto key = access::generate_key(pepper);
+  const auto stored = directory.insert_key(first->id, "First key", "", key.prefix, key.hash, 1);
+  if (!stored) return stored.error();
+  return std::optional<FirstKey>(FirstKey{first->name, std::move(key.text)});
+}
+
+void print_welcome(const HostConfig& config, const std::string& url, const std::optional<FirstKey>& first_key) {
+  std::cout << "Toolhost " << TOOLHOST_VERSION << "\n"
+            << "  data     " << config.data_dir.string() << "\n"
+            << "  config   " << (config.file.empty() ? "built-in defaults" : config.file.string()) << "\n";
+  if (first_key) {
+    const std::string key(first_key->key.reveal());
+    std::cout << "\nYour API key for tenant \"" << first_key->tenant << "\". It is shown only this once:\n\n    " << key << "\n\n"
+              << "Paste one of these into your assistant.\n\n"
+              << connection_snippets(url, key);
+  } else {
+    std::cout << "  new key  toolhost key create --tenant NAME --name NAME\n";
+  }
+  std::cout << "\nlistening on " << url << std::endl;
+}
+
+/// Blocks the signals that end the host, for this thread and all that it starts, so that the main loop receives them.
+sigset_t block_end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error code, not the end of the process
+  return signals;
+}
+
+/// Looks after the embedded database until a signal asks the host to end.
+void run_until_signal(const sigset_t& signals, storage::EmbeddedPostgres* database) {
+  const timespec period{0, std::chrono::nanoseconds(kSupervisionPeriod).count()};
+  while (sigtimedwait(&signals, nullptr, &period) < 0) {
+    if (database != nullptr) database->supervise();
+  }
+}
+
+/// From here on a further signal ends the process at once: nobody has to wait for a drain twice.
+void end_at_next_signal(const sigset_t& signals) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+int fail(const Error& error) {
+  std::cerr << "toolhost: " << error.message << "\n";
+  if (!error.detail.empty()) std::cerr << "  " << error.detail << "\n";
+  return exit_code_of(error.code);
+}
+
+std::vector<std::string> reasons_not_ready(const access::Gatekeeper& gatekeeper, const plugin_runtime::PluginHost& plugins) {
+  std::vector<std::string> reasons;
+  if (gatekeeper.unconfirmed_for() > kDatabaseSilence) {
+    reasons.push_back("the database has not answered for " +
+                      std::to_string(gatekeeper.unconfirmed_for().count() / 1000) + " s");
+  }
+  for (const auto& plugin : plugins.plugins()) {
+    if (plugin.state != "serving") reasons.push_back("plugin " + plugin.id + " is " + plugin.state + ": " + plugin.reason);
+  }
+  return reasons;
+}
+
+Result<std::unique_ptr<observability::EventSink>> create_events(const HostConfig& config) {
+  auto journal = observability::create_audit_journal(config.data_dir / "audit");
+  if (!journal) return journal.error();
+  std::vector<std::unique_ptr<observability::EventSink>> sinks;
+  sinks.push_back(observability::create_log_sink(config.log));
+  sinks.push_back(std::move(*journal));
+  return observability::create_fan_out(std::move(sinks));
+}
+
+/// Everything a serving host is made of, in the order in which it is built; members end in the reverse order.
+struct Host {
+  std::unique_ptr<observability::EventSink> events;
+  OpenDatabase database;
+  std::unique_ptr<plugin_runtime::PluginHost> plugins;
+  std::unique_ptr<access::Gatekeeper> gatekeeper;
+  std::unique_ptr<protocol::McpEndpoint> mcp;
+  std::unique_ptr<HttpFront> front;
+  std::unique_ptr<transport::HttpServer> server;
+  std::optional<FirstKey> first_key;
+};
+
+Result<Host> build(HostConfig& config) {
+  Host host;
+  auto events = create_events(config);
+  if (!events) return events.error();
+  host.events = std::move(*events);
+
+  auto database = open_database(config, DatabaseUse::kServe, *host.events);
+  if (!database) return database.error();
+  host.database = std::move(*database);
+  const auto& address = host.database.address;
+
+  auto pepper = load_pepper(config);
+  if (!pepper) return pepper.error();
+  const auto directory = storage::DirectoryStore::create(address);
+  auto first_key = prepare_tenants(config, *directory, *pepper);
+  if (!first_key) return first_key.error();
+  host.first_key = std::move(*first_key);
+
+  auto plugin_config = plugin_host_config(config);
+  if (!plugin_config) return plugin_config.error();
+  auto plugins = plugin_runtime::PluginHost::start(*plugin_config, address, *host.events);
+  if (!plugins) return plugins.error();
+  host.plugins = std::move(*plugins);
+
+  auto gatekeeper = access::Gatekeeper::start(address, std::move(*pepper), config.keys, *host.events);
+  if (!gatekeeper) return gatekeeper.error();
+  host.gatekeeper = std::move(*gatekeeper);
+
+  auto sealing_key = load_sealing_key(config);
+  if (!sealing_key) return sealing_key.error();
+  config.mcp.sealing_key = std::move(*sealing_key);
+  host.mcp = protocol::McpEndpoint::create(std::move(config.mcp), *host.gatekeeper, *host.plugins, *host.events);
+  host.front = std::make_unique<HttpFront>(*host.mcp, [&gatekeeper = *host.gatekeeper, &plugins = *host.plugins] {
+    return reasons_not_ready(gatekeeper, plugins);
+  });
+
+  auto server = transport::HttpServer::start(config.http, *host.front, *host.events);
+  if (!server) return server.error();
+  host.server = std::move(*server);
+  return host;
+}
+
+}  // namespace
+
+Result<OpenDatabase> open_database(const HostConfig& config, DatabaseUse use, observability::EventSink& events) {
+  OpenDatabase database;
+  if (config.database_url_reference) {
+    auto url = resolve(*config.database_url_reference);
+    if (!url) return url.error();
+    database.address = storage::DatabaseAddress::external(std::string(url->reveal()));
+  } else if (config.database_url) {
+    database.address = storage::DatabaseAddress::external(*config.database_url);
+  } else {
+    const storage::EmbeddedPostgres::Config embedded{.data_directory = config.data_dir};
+    auto server = use == DatabaseUse::kServe ? storage::EmbeddedPostgres::own(embedded, events)
+                                             : storage::EmbeddedPostgres::open(embedded, events);
+    if (!server) return server.error();
+    database.embedded = std::move(*server);
+    database.address = database.embedded->address();
+  }
+  const auto migrated = storage::migrate_host(database.address, events);
+  if (!migrated) return migrated.error();
+  return database;
+}
+
+Result<Secret> load_pepper(const HostConfig& config) { return load_secret(config.pepper, config, "pepper"); }
+Result<Secret> load_sealing_key(const HostConfig& config) { return load_secret(config.sealing_key, config, "sealing-key"); }
+
+Result<plugin_runtime::PluginHostConfig> plugin_host_config(HostConfig& config) {
+  auto sealing_key = load_sealing_key(config);
+  if (!sealing_key) return sealing_key.error();
+  for (auto& plugin : config.plugins.plugins) {
+    if (plugin.file.is_relative()) plugin.file = (config.plugin_dir / plugin.file).lexically_normal();
+  }
+  config.plugins.store_directory = config.data_dir / "plugins";
+  config.plugins.sealing_key = std::move(*sealing_key);
+  return std::move(config.plugins);
+}
+
+int serve(HostConfig config) {
+  const sigset_t signals = block_end_signals();
+  plugin_runtime::install_black_box();
+
+  auto built = build(config);
+  if (!built) return fail(built.error());
+  Host& host = *built;
+
+  print_welcome(config, base_url(config, host.server->port()), host.first_key);
+  host.first_key.reset();
+  run_until_signal(signals, host.database.embedded.get());
+
+  end_at_next_signal(signals);
+  host.events->emit(HostNotice{Severity::kInfo, "host", "stopping: waiting for running calls"});
+  host.mcp->stop(config.drain);
+  host.server->stop(config.drain);
+  host.plugins->stop(config.drain);
+  host.events->emit(HostNotice{Severity::kInfo, "host", "stopped"});
+  return kExitOk;
+}
+
+}  // namespace toolhost::app
