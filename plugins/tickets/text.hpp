@@ -1,0 +1,70 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What people typed and what models read: characters, ticket ids, words, moments. Pure functions; text is UTF-8.
+namespace tickets {
+
+// ---- Ticket ids: six characters of Crockford's base32, e.g. 7QK4MX
+
+inline constexpr std::size_t kRefLength = 6;
+
+/// The id made of the low 30 bits.
+std::string make_ref(std::uint32_t random_bits);
+
+/// What may be a ticket id, in canonical form: any case, "#7qk4mx" and "T-7QK4MX" accepted, O read as 0, I and L as 1.
+/// One character too few or too many is let through, so that the caller can look for what was meant. nullopt for
+/// anything else.
+std::optional<std::string> read_ref(std::string_view input);
+
+/// The ids that one wrong, missing, surplus or swapped character turns into `mistyped`.
+std::vector<std::string> refs_one_mistake_away(std::string_view mistyped);
+
+// ---- Characters
+
+/// Number of code points.
+std::size_t count_characters(std::string_view text);
+
+/// The text without what could deceive a reader or a terminal: control characters (line feed and tab stay),
+/// bidirectional controls, invisible tag characters outside emoji flags, repeated variation selectors. Emoji and
+/// right-to-left script stay.
+std::string clean(std::string_view text);
+
+/// The same on one line, without white space at its ends.
+std::string clean_line(std::string_view text);
+
+/// At most `limit` characters; what is cut off ends in "…" and sets `was_cut`.
+std::string shorten(std::string_view text, std::size_t limit, bool& was_cut);
+
+/// Without white space at both ends.
+std::string_view trim(std::string_view text);
+
+/// Lower case of ASCII, Latin, Greek and Cyrillic letters; the rest unchanged.
+std::string fold_case(std::string_view text);
+
+// ---- Words
+
+/// Not cryptographic; its values may be stored.
+std::uint64_t hash64(std::string_view bytes);
+
+/// Same value for titles with the same set of significant words: case, punctuation, order and English stop words do not
+/// count. A title without significant words is taken as it stands.
+std::int64_t title_key(std::string_view title);
+
+/// True when somebody says that the problem is gone ("fixed", "has been resolved").
+bool sounds_resolved(std::string_view text);
+
+// ---- Moments
+
+/// Which moment a date without a time stands for.
+enum class DayEdge { kStart, kEnd };
+
+/// An ISO 8601 date or timestamp as text that PostgreSQL reads as timestamptz; what has no offset gets `time_zone`
+/// (IANA name). nullopt when it is neither, does not exist in the calendar, or lies outside 2000 to 2199.
+std::optional<std::string> read_moment(std::string_view input, std::string_view time_zone, DayEdge edge);
+
+}  // namespace tickets
