@@ -19,6 +19,7 @@ import sys
 import tempfile
 
 FROZEN = {"th_str", "th_uuid", "th_value", "th_card"}
+INCLUDE = "#include <toolhost/plugin.h>\n"
 EXPORTS = ["toolhost_card_v1", "toolhost_plugin_v1"]
 # What a release may change without breaking anybody.
 NOT_PROMISED = {"TH_ABI_MINOR", "TH_ABI_TARGET", "TH_ABI_REQUIRED", "TH_BUILT_WITH", "TH_EXPORT"}
@@ -38,7 +39,7 @@ class Function:
 def read_header(include_dir, clang):
     """The ABI's structs [(struct, [(field, type)])] and functions, from clang's syntax tree."""
     dump = run(clang, "-std=c99", "-fsyntax-only", "-fno-color-diagnostics", "-Xclang", "-ast-dump", f"-I{include_dir}",
-               "-x", "c", "-", text="#include <toolhost/plugin.h>\n")
+               "-x", "c", "-", text=INCLUDE)
     structs, functions = [], []
     records = []  # open ones: (indentation, name or None, fields of an unnamed union)
     anonymous = None  # fields of the unnamed union that has just ended
@@ -75,7 +76,7 @@ def read_header(include_dir, clang):
 
 def read_constants(include_dir, clang):
     """The ABI's constants and the text of their values."""
-    macros = run(clang, "-std=c99", "-dM", "-E", f"-I{include_dir}", "-x", "c", "-", text="#include <toolhost/plugin.h>\n")
+    macros = run(clang, "-std=c99", "-dM", "-E", f"-I{include_dir}", "-x", "c", "-", text=INCLUDE)
     found = re.findall(r"^#define (TH_\w+) (.+)$", macros, re.MULTILINE)
     return sorted((name, value) for name, value in found if name not in NOT_PROMISED)
 
@@ -85,9 +86,9 @@ def measure(include_dir, compiler, structs):
     lines = []
     for struct, fields in structs:
         lines.append(f'printf("{struct} %zu\\n", sizeof({struct}));')
-        lines += [f'printf("{struct}.{field} %zu %zu\\n", offsetof({struct}, {field}), sizeof((({struct}*)0)->{field}));'
-                  for field, _ in fields]
-    program = "#include <stdio.h>\n#include <toolhost/plugin.h>\nint main(void) {\n" + "\n".join(lines) + "\nreturn 0; }\n"
+        lines += [f'printf("{struct}.{field} %zu %zu\\n", offsetof({struct}, {field}), '
+                  f'sizeof((({struct}*)0)->{field}));' for field, _ in fields]
+    program = "#include <stdio.h>\n" + INCLUDE + "int main(void) {\n" + "\n".join(lines) + "\nreturn 0; }\n"
     with tempfile.TemporaryDirectory() as directory:
         binary = f"{directory}/layout"
         run(compiler, "-std=c99", f"-I{include_dir}", "-x", "c", "-", "-o", binary, text=program)
@@ -106,7 +107,7 @@ def layout_text(measured, structs, constants):
 
 
 def breaks(old, new):
-    """Why the layout `new` breaks those who were built with `old`: one line for each finding; empty when it only appends."""
+    """Why the layout `new` breaks those who were built with `old`, line by line; empty when it only appends."""
 
     def parse(text):
         structs, constants = {}, {}
@@ -160,7 +161,7 @@ def check_layout(arguments):
         if arguments.write:
             arguments.golden.write_text(current)
         else:
-            found.append(f"{arguments.golden} lacks what was appended: run with --write, and add a line to CHANGELOG.md")
+            found.append(f"{arguments.golden} lacks what was appended: run with --write; add a line to CHANGELOG.md")
     return found
 
 

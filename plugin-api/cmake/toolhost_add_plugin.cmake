@@ -2,8 +2,8 @@
 #                     [MIGRATIONS NNNN_name.sql...] [LIBRARIES lib...] [OUTPUT_DIRECTORY directory])
 #
 # Builds the plugin `<id>.so` from C or C++ (20) sources: hidden symbols, every symbol resolved at link time, no soname.
-# MIGRATIONS makes the header `<target>_migrations.hpp` (valid C99 as well), which defines `toolhost_migrations`, the list for
-# migrations(...) of TH_PLUGIN or for th_plugin_def; the number in a file's name is its version, the rest its name.
+# MIGRATIONS makes the header `<target>_migrations.hpp` (valid C99 as well), which defines `toolhost_migrations`, the list
+# for migrations(...) of TH_PLUGIN or for th_plugin_def; the number in a file's name is its version, the rest its name.
 function(toolhost_add_plugin target)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "ID;OUTPUT_DIRECTORY" "SOURCES;MIGRATIONS;LIBRARIES")
   if(ARG_UNPARSED_ARGUMENTS)
@@ -14,7 +14,8 @@ function(toolhost_add_plugin target)
   endif()
   string(LENGTH "${ARG_ID}" id_length)
   if(NOT ARG_ID MATCHES "^[a-z][a-z0-9_]*(\\.[a-z0-9_]+)*$" OR id_length GREATER 47)
-    message(FATAL_ERROR "toolhost_add_plugin(${target}): the id '${ARG_ID}' is not [a-z][a-z0-9_]*(.[a-z0-9_]+)* of at most 47 bytes")
+    message(FATAL_ERROR
+      "toolhost_add_plugin(${target}): the id '${ARG_ID}' is not [a-z][a-z0-9_]*(.[a-z0-9_]+)* of at most 47 bytes")
   endif()
 
   add_library(${target} MODULE ${ARG_SOURCES})
@@ -31,7 +32,7 @@ function(toolhost_add_plugin target)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   endif()
 
-  # Hidden visibility is not enough: libstdc++ exports its own templates. Only the version script leaves exactly two symbols.
+  # Hidden visibility is not enough: libstdc++ exports its own templates. The version script leaves exactly two symbols.
   set(map "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/toolhost_plugin.map")
   target_link_options(${target} PRIVATE "LINKER:--version-script=${map}" LINKER:-z,now LINKER:-z,nodelete)
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${map}")
@@ -60,7 +61,8 @@ function(_toolhost_write_migrations target)
     set(name "${CMAKE_MATCH_2}")
     string(REGEX REPLACE "^0+" "" version "${CMAKE_MATCH_1}")
     if(NOT version EQUAL next)
-      message(FATAL_ERROR "toolhost_add_plugin(${target}): '${file}' must have the number ${next}: 1, 2, 3 ... in order")
+      message(FATAL_ERROR
+        "toolhost_add_plugin(${target}): '${file}' must have the number ${next}: 1, 2, 3 ... in order")
     endif()
     math(EXPR next "${next} + 1")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
@@ -72,7 +74,8 @@ function(_toolhost_write_migrations target)
     string(REPLACE "\r" "\\r" sql "${sql}")
     string(REPLACE "\n" "\\n\"\n    \"" sql "${sql}")
     string(APPEND steps
-      "static const th_migration toolhost_migration_${version} = {\n    sizeof(th_migration), ${version}u, \"${name}\",\n    \"${sql}\"};\n")
+      "static const th_migration toolhost_migration_${version} = {\n"
+      "    sizeof(th_migration), ${version}u, \"${name}\",\n    \"${sql}\"};\n")
     string(APPEND list "&toolhost_migration_${version}, ")
   endforeach()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/${target}_migrations")

@@ -13,7 +13,7 @@
  *  R4 Size first.    Every struct that may grow starts with struct_size = its sizeof when its writer was compiled.
  *                    Fields are only appended. The reader copies what it knows and zero-fills the rest; bytes beyond
  *                    what it knows must all be zero, else it refuses the struct. It never ignores them.
- *  R5 No unwinding.  No exception, panic or longjmp leaves a plugin function: the host cannot contain one.
+ *  R5 No unwinding.  No exception, panic or longjmp leaves a plugin function: the host cannot count on containing it.
  *  R6 Threads are named. Every function carries TH_ON(...):
  *                    load    one thread at a time per plugin, while no handler of the instance runs; may block
  *                    worker  the one thread on which the handler of this th_call runs, while it runs

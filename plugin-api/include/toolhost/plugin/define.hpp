@@ -2,13 +2,14 @@
 #include <toolhost/plugin/call.hpp>
 #include <toolhost/plugin/fields.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// TH_PLUGIN: from a class to the plugin's definition, its entry and its identity card.
@@ -76,7 +77,8 @@ th_status guarded(th_host* host, th_call* call, Body&& body) noexcept {
     return error.status();
   } catch (const Error& error) {
     if (call == nullptr) log_failure(host, call, error.what());
-    if (call == nullptr || error.status() == TH_E_RETRY || error.status() >= 0) return error.status();
+    if (error.status() >= 0) return TH_E_INTERNAL;  // thrown by mistake: an exception is never a success
+    if (call == nullptr || error.status() == TH_E_RETRY) return error.status();
     return services.call->fail(call, error.status(), to_th(error.message()));
   } catch (const std::exception& error) {
     log_failure(host, call, error.what());
@@ -89,7 +91,7 @@ th_status guarded(th_host* host, th_call* call, Body&& body) noexcept {
 
 /// What the host calls for one tool: decode, run, encode.
 template <class Class, auto kMethod>
-th_status handle(void* instance, void*, th_call* handle) {
+th_status run_tool(void* instance, void*, th_call* handle) {
   using Traits = MethodTraits<decltype(kMethod)>;
   auto& self = *static_cast<Instance<Class>*>(instance);
   return guarded(self.host.handle(), handle, [&]() -> th_status {
@@ -116,13 +118,17 @@ th_status handle(void* instance, void*, th_call* handle) {
 }
 
 /// Metadata must outlive every instance, and a plugin must have no static destructors: it is never freed.
-inline const char* keep(std::string text) {
-  return (new std::string(std::move(text)))->c_str();
+inline const char* keep(std::string_view text) {
+  auto* kept = new char[text.size() + 1];
+  *std::copy(text.begin(), text.end(), kept) = '\0';
+  return kept;
 }
+/// The same for a list, which it ends with NULL.
 template <class Item>
-const Item* keep_list(std::vector<Item> list) {
-  list.push_back(Item{});
-  return (new std::vector<Item>(std::move(list)))->data();
+const Item* keep_list(const std::vector<Item>& list) {
+  auto* kept = new Item[list.size() + 1];
+  *std::copy(list.begin(), list.end(), kept) = nullptr;
+  return kept;
 }
 
 }  // namespace detail
@@ -240,7 +246,7 @@ class Definition {
     plugin_options::Tool made;
     made.def.struct_size = sizeof made.def;
     made.def.name = name;
-    made.def.handle = &handle<Class, kMethod>;
+    made.def.handle = &run_tool<Class, kMethod>;
     if constexpr (std::is_void_v<typename Traits::Arguments>) {
       made.def.input_schema = R"({"type":"object","properties":{},"additionalProperties":false})";
     } else {
@@ -275,7 +281,7 @@ const Table* service(const th_host_api* core, th_host* host, const char* id) {
   return static_cast<const Table*>(core->get_service(host, id));
 }
 
-/// The body of the entry: notes the host's tables, then lets `define` make the definition.
+/// The body of the entry: notes the host's tables, then lets `define` make the definition, once.
 template <class Define>
 th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** out, Define&& define) noexcept {
   services.core = core;
@@ -284,7 +290,8 @@ th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** ou
   services.config = service<th_config_api>(core, host, TH_SVC_CONFIG);
   services.token = service<th_token_api>(core, host, TH_SVC_TOKEN);
   return guarded(host, nullptr, [&]() -> th_status {
-    *out = define();
+    if (services.definition == nullptr) services.definition = define();
+    *out = services.definition;
     return TH_OK;
   });
 }

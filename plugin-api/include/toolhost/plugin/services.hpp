@@ -9,13 +9,14 @@
 
 namespace toolhost::detail {
 
-/// The host's tables, set once by the entry and read by everything after it. Private to each plugin.
+/// The host's tables and the plugin's definition, set by the entry and read by everything after it. One in each plugin.
 struct Services {
   const th_host_api* core = nullptr;
   const th_call_api* call = nullptr;
   const th_db_api* db = nullptr;
   const th_config_api* config = nullptr;
   const th_token_api* token = nullptr;
+  const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
 inline Services services;
 
