@@ -24,7 +24,8 @@ struct CommonOptions {
   std::string data_dir;
 
   void add_to(CLI::App& command) {
-    command.add_option("--config", config_file, "Configuration file (YAML); built-in defaults without it")->type_name("FILE");
+    command.add_option("--config", config_file, "Configuration file (YAML); built-in defaults without it")
+        ->type_name("FILE");
     command.add_option("--data-dir", data_dir, "Data directory; goes before the file's data_dir")->type_name("DIR");
   }
 };
@@ -45,8 +46,10 @@ Result<HostConfig> configuration(const CommonOptions& options) {
     for (const auto& problem : loaded.problems) std::cerr << to_string(problem) << "\n";
     if (!loaded.problems.empty()) {
       const auto count = loaded.problems.size();
-      return Error{Errc::kInvalidArgument,
-                   "the configuration has " + std::to_string(count) + (count == 1 ? " problem" : " problems") + "; see above", ""};
+      return Error{
+          Errc::kInvalidArgument,
+          "the configuration has " + std::to_string(count) + (count == 1 ? " problem" : " problems") + "; see above",
+          ""};
     }
     config = std::move(loaded.config);
   }
@@ -118,13 +121,15 @@ int list_tenants(const CommonOptions& options, bool as_json) {
       return kExitOk;
     }
     std::vector<std::vector<std::string>> rows{{"NAME", "TITLE", "TIME ZONE", "CREATED"}};
-    for (const auto& tenant : *tenants) rows.push_back({tenant.name, tenant.title, tenant.time_zone, tenant.created_at});
+    for (const auto& tenant : *tenants)
+      rows.push_back({tenant.name, tenant.title, tenant.time_zone, tenant.created_at});
     print_columns(rows);
     return kExitOk;
   });
 }
 
-int create_tenant(const CommonOptions& options, const std::string& name, const std::string& title, const std::string& time_zone) {
+int create_tenant(const CommonOptions& options, const std::string& name, const std::string& title,
+                  const std::string& time_zone) {
   return with_context(options, [&](CommandContext& context) -> int {
     const auto tenant = context.directory->create_tenant(name, title.empty() ? name : title, time_zone);
     if (!tenant) return fail(tenant.error());
@@ -133,7 +138,8 @@ int create_tenant(const CommonOptions& options, const std::string& name, const s
   });
 }
 
-int create_key(const CommonOptions& options, const std::string& tenant_name, const std::string& name, const std::string& owner) {
+int create_key(const CommonOptions& options, const std::string& tenant_name, const std::string& name,
+               const std::string& owner) {
   if (name.empty() || name.size() > kLongestKeyName) {
     return fail({Errc::kInvalidArgument, "--name must have 1 to " + std::to_string(kLongestKeyName) + " bytes", ""});
   }
@@ -167,7 +173,10 @@ int list_keys(const CommonOptions& options, const std::string& tenant_name, bool
       json.begin_array();
       for (const auto& key : *keys) {
         json.begin_object().member("prefix", key.prefix).member("tenant", key.tenant).member("name", key.name);
-        json.member("owner", key.owner).member("status", "active").member("created_at", key.created_at).key("last_used_at");
+        json.member("owner", key.owner)
+            .member("status", "active")
+            .member("created_at", key.created_at)
+            .key("last_used_at");
         if (key.last_used_at) {
           json.string(*key.last_used_at);
         } else {
@@ -190,7 +199,8 @@ int list_keys(const CommonOptions& options, const std::string& tenant_name, bool
 }
 
 int delete_key(const CommonOptions& options, const std::string& key_or_prefix) {
-  const bool is_whole_key = key_or_prefix.size() == kApiKeyLength && access::describe_malformed_key(key_or_prefix).empty();
+  const bool is_whole_key =
+      key_or_prefix.size() == kApiKeyLength && access::describe_malformed_key(key_or_prefix).empty();
   return with_context(options, [&](CommandContext& context) -> int {
     Result<storage::KeyRow> deleted = Error{};
     if (is_whole_key) {
@@ -223,7 +233,8 @@ int list_plugins(const CommonOptions& options, bool as_json) {
     if (!host) return fail(host.error());
     const auto plugins = (*host)->plugins();
     (*host)->stop(std::chrono::milliseconds(0));
-    const bool all_serve = std::all_of(plugins.begin(), plugins.end(), [](const auto& plugin) { return plugin.state == "serving"; });
+    const bool all_serve =
+        std::all_of(plugins.begin(), plugins.end(), [](const auto& plugin) { return plugin.state == "serving"; });
     if (as_json) {
       std::string out;
       JsonWriter json(out);
@@ -280,7 +291,8 @@ int migrate(const CommonOptions& options) {
   if (!host) return fail(host.error());
   const auto plugins = (*host)->plugins();
   (*host)->stop(std::chrono::milliseconds(0));
-  const bool all_serve = std::all_of(plugins.begin(), plugins.end(), [](const auto& plugin) { return plugin.state == "serving"; });
+  const bool all_serve =
+      std::all_of(plugins.begin(), plugins.end(), [](const auto& plugin) { return plugin.state == "serving"; });
   std::cerr << (all_serve ? "the database is up to date\n" : "some plugins were refused; see above\n");
   return all_serve ? kExitOk : kExitFailed;
 }
@@ -315,8 +327,9 @@ int start_serving(const CommonOptions& options, std::optional<std::uint16_t> por
 int run_command_line(int argc, char** argv) {
   CLI::App app("Serves helpdesk tools from plugins to AI assistants over MCP.", "toolhost");
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration,\n"
-             "            3 the database or an address cannot be had right now, 4 not found.");
+  app.footer(
+      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration,\n"
+      "            3 the database or an address cannot be had right now, 4 not found.");
   CommonOptions common;
   int exit_code = kExitOk;
   const auto command = [&](CLI::App& parent, const char* name, const char* text, bool takes_common = true) {
@@ -355,7 +368,9 @@ int run_command_line(int argc, char** argv) {
   auto* key_create = command(*key, "create", "Create an API key and print it, alone, on standard output");
   std::string key_name, owner;
   key_create->add_option("--tenant", tenant_name, "The tenant whose data the key opens")->required()->type_name("NAME");
-  key_create->add_option("--name", key_name, "What the key is for, e.g. \"Claude Desktop\"")->required()->type_name("TEXT");
+  key_create->add_option("--name", key_name, "What the key is for, e.g. \"Claude Desktop\"")
+      ->required()
+      ->type_name("TEXT");
   key_create->add_option("--owner", owner, "E-mail address of the person who uses it")->type_name("EMAIL");
   key_create->callback([&] { exit_code = create_key(common, tenant_name, key_name, owner); });
   auto* key_list = command(*key, "list", "List the keys; never their text");
@@ -368,16 +383,23 @@ int run_command_line(int argc, char** argv) {
   key_delete->callback([&] { exit_code = delete_key(common, key_or_prefix); });
 
   auto* plugin = app.add_subcommand("plugin", "Look at plugins")->require_subcommand(1);
-  auto* plugin_list = command(*plugin, "list", "Load the configured plugins and list them with their tools, or why they are refused");
+  auto* plugin_list =
+      command(*plugin, "list", "Load the configured plugins and list them with their tools, or why they are refused");
   add_json(plugin_list);
   plugin_list->callback([&] { exit_code = list_plugins(common, as_json); });
 
-  command(app, "migrate", "Bring the database to this version's schema")->callback([&] { exit_code = migrate(common); });
+  command(app, "migrate", "Bring the database to this version's schema")->callback([&] {
+    exit_code = migrate(common);
+  });
 
   auto* database = app.add_subcommand("db", "Look at the database")->require_subcommand(1);
-  command(*database, "url", "Print the database's URL, for psql and pg_dump")->callback([&] { exit_code = print_database_url(common); });
+  command(*database, "url", "Print the database's URL, for psql and pg_dump")->callback([&] {
+    exit_code = print_database_url(common);
+  });
 
-  command(app, "version", "Print the version", false)->callback([] { std::cout << "toolhost " << TOOLHOST_VERSION << "\n"; });
+  command(app, "version", "Print the version", false)->callback([] {
+    std::cout << "toolhost " << TOOLHOST_VERSION << "\n";
+  });
 
   try {
     app.parse(argc, argv);

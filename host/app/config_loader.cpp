@@ -124,15 +124,18 @@ class Section {
   }
 
   template <class Duration>
-  void duration(const std::string& key, Duration& target, std::chrono::milliseconds low, std::chrono::milliseconds high) {
+  void duration(const std::string& key, Duration& target, std::chrono::milliseconds low,
+                std::chrono::milliseconds high) {
     const auto found = scalar(key);
     if (!found) return;
     const auto number = parse_with_unit(*found, {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}});
     const auto limit = [](std::chrono::milliseconds value) {
-      return value.count() % 1000 == 0 ? std::to_string(value.count() / 1000) + "s" : std::to_string(value.count()) + "ms";
+      return value.count() % 1000 == 0 ? std::to_string(value.count() / 1000) + "s"
+                                       : std::to_string(value.count()) + "ms";
     };
     if (!number || *number < low.count() || *number > high.count() ||
-        std::chrono::duration_cast<Duration>(std::chrono::milliseconds(*number)) != std::chrono::milliseconds(*number)) {
+        std::chrono::duration_cast<Duration>(std::chrono::milliseconds(*number)) !=
+            std::chrono::milliseconds(*number)) {
       bad(key, "a time from " + limit(low) + " to " + limit(high) + ", such as 500ms, 30s, 5m or 1h", *found);
       return;
     }
@@ -175,7 +178,8 @@ class Section {
     const auto found = scalar(key);
     if (!found) return;
     if (!found->starts_with("env:") && !found->starts_with("file:")) {
-      problems_.add(get(key), where(key) + " must say where the secret stands: env:NAME or file:/path; it is never written here");
+      problems_.add(get(key),
+                    where(key) + " must say where the secret stands: env:NAME or file:/path; it is never written here");
       return;
     }
     target = SecretReference{*found};
@@ -275,7 +279,8 @@ bool has_password(const std::string& url) {
   const auto scheme = url.find("://");
   const auto authority = scheme == std::string::npos ? 0 : scheme + 3;
   const auto at = url.find('@', authority);
-  const bool in_authority = at != std::string::npos && url.substr(authority, at - authority).find(':') != std::string::npos;
+  const bool in_authority =
+      at != std::string::npos && url.substr(authority, at - authority).find(':') != std::string::npos;
   return in_authority || url.find("password=") != std::string::npos;
 }
 
@@ -300,7 +305,8 @@ void read_http(Section section, HostConfig& config) {
   section.duration("stream_write_limit", http.stream_write_limit, seconds(1), minutes(10));
   section.texts("allowed_origins", http.allowed_origins);
   section.texts("allowed_hosts", http.allowed_hosts);
-  if (!config.public_url.empty() && !config.public_url.starts_with("http://") && !config.public_url.starts_with("https://")) {
+  if (!config.public_url.empty() && !config.public_url.starts_with("http://") &&
+      !config.public_url.starts_with("https://")) {
     section.bad("public_url", "a URL such as https://mcp.example.com", config.public_url);
   }
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
@@ -314,8 +320,9 @@ void read_database(Section section, HostConfig& config) {
     } else if (!url->starts_with("postgresql://") && !url->starts_with("postgres://")) {
       section.bad("url", "postgresql://user@host/database, env:NAME or file:/path", *url);
     } else if (has_password(*url)) {
-      section.problems().add(section.get("url"), "'database.url' holds a password; write the URL into a file or the environment and "
-                                                 "refer to it: file:/path or env:NAME");
+      section.problems().add(section.get("url"),
+                             "'database.url' holds a password; write the URL into a file or the environment and "
+                             "refer to it: file:/path or env:NAME");
     } else {
       config.database_url = *url;
     }
@@ -334,8 +341,12 @@ void read_log(Section section, HostConfig& config) {
   using observability::LogFormat;
   using observability::Severity;
   section.choice("level", config.log.level,
-                 {{"trace", Severity::kTrace}, {"debug", Severity::kDebug}, {"info", Severity::kInfo},
-                  {"warning", Severity::kWarning}, {"error", Severity::kError}, {"critical", Severity::kCritical}});
+                 {{"trace", Severity::kTrace},
+                  {"debug", Severity::kDebug},
+                  {"info", Severity::kInfo},
+                  {"warning", Severity::kWarning},
+                  {"error", Severity::kError},
+                  {"critical", Severity::kCritical}});
   section.choice("format", config.log.format,
                  {{"auto", LogFormat::kAuto}, {"text", LogFormat::kText}, {"json", LogFormat::kJson}});
   section.finish();

@@ -11,7 +11,7 @@ namespace toolhost::app {
 /// One thing that is wrong with a configuration file.
 struct ConfigProblem {
   std::string file;
-  int line = 0;    ///< 1-based; 0 when the file as a whole is meant
+  int line = 0;  ///< 1-based; 0 when the file as a whole is meant
   int column = 0;
   std::string message;  ///< what is wrong and what to write instead
 };

@@ -3,7 +3,8 @@
 namespace toolhost::app {
 namespace {
 
-// The header stands without a space after the colon and the key in "env": on Windows a space inside an argument breaks mcp-remote.
+// The header stands without a space after the colon and the key in "env": on Windows a space inside an argument breaks
+// mcp-remote.
 constexpr std::string_view kTemplate = R"(Claude Code: .mcp.json in your project
 
 {

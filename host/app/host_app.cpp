@@ -22,13 +22,16 @@ using observability::HostNotice;
 using observability::Severity;
 
 constexpr std::chrono::milliseconds kSupervisionPeriod{100};
-constexpr std::chrono::seconds kDatabaseSilence{3};  // without a word from the database for this long the host is not ready
+constexpr std::chrono::seconds kDatabaseSilence{
+    3};  // without a word from the database for this long the host is not ready
 
-Result<Secret> load_secret(const std::optional<SecretReference>& reference, const HostConfig& config, const char* file) {
+Result<Secret> load_secret(const std::optional<SecretReference>& reference, const HostConfig& config,
+                           const char* file) {
   if (!reference) return access::load_or_create_secret((config.data_dir / "secrets" / file).string());
   auto secret = resolve(*reference);
   if (secret && secret->reveal().size() < 32) {
-    return Error{Errc::kInvalidArgument, reference->text + " holds fewer than 32 bytes; use at least 32 random ones", ""};
+    return Error{Errc::kInvalidArgument, reference->text + " holds fewer than 32 bytes; use at least 32 random ones",
+                 ""};
   }
   return secret;
 }
@@ -59,7 +62,8 @@ Result<std::optional<FirstKey>> prepare_tenants(const HostConfig& config, storag
 
   std::optional<storage::TenantRow> first;
   for (const auto& tenant : wanted) {
-    const bool known = std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
+    const bool known =
+        std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
     if (known) continue;
     auto created = directory.create_tenant(tenant.name, tenant.title, tenant.time_zone);
     if (!created) {
@@ -82,7 +86,8 @@ void print_welcome(const HostConfig& config, const std::string& url, const std::
             << "  config   " << (config.file.empty() ? "built-in defaults" : config.file.string()) << "\n";
   if (first_key) {
     const std::string key(first_key->key.reveal());
-    std::cout << "\nYour API key for tenant \"" << first_key->tenant << "\". It is shown only this once:\n\n    " << key << "\n\n"
+    std::cout << "\nYour API key for tenant \"" << first_key->tenant << "\". It is shown only this once:\n\n    " << key
+              << "\n\n"
               << "Paste one of these into your assistant.\n\n"
               << connection_snippets(url, key);
   } else {
@@ -121,14 +126,16 @@ int fail(const Error& error) {
   return exit_code_of(error.code);
 }
 
-std::vector<std::string> reasons_not_ready(const access::Gatekeeper& gatekeeper, const plugin_runtime::PluginHost& plugins) {
+std::vector<std::string> reasons_not_ready(const access::Gatekeeper& gatekeeper,
+                                           const plugin_runtime::PluginHost& plugins) {
   std::vector<std::string> reasons;
   if (gatekeeper.unconfirmed_for() > kDatabaseSilence) {
     reasons.push_back("the database has not answered for " +
                       std::to_string(gatekeeper.unconfirmed_for().count() / 1000) + " s");
   }
   for (const auto& plugin : plugins.plugins()) {
-    if (plugin.state != "serving") reasons.push_back("plugin " + plugin.id + " is " + plugin.state + ": " + plugin.reason);
+    if (plugin.state != "serving")
+      reasons.push_back("plugin " + plugin.id + " is " + plugin.state + ": " + plugin.reason);
   }
   return reasons;
 }
@@ -219,8 +226,12 @@ Result<OpenDatabase> open_database(const HostConfig& config, DatabaseUse use, ob
   return database;
 }
 
-Result<Secret> load_pepper(const HostConfig& config) { return load_secret(config.pepper, config, "pepper"); }
-Result<Secret> load_sealing_key(const HostConfig& config) { return load_secret(config.sealing_key, config, "sealing-key"); }
+Result<Secret> load_pepper(const HostConfig& config) {
+  return load_secret(config.pepper, config, "pepper");
+}
+Result<Secret> load_sealing_key(const HostConfig& config) {
+  return load_secret(config.sealing_key, config, "sealing-key");
+}
 
 Result<plugin_runtime::PluginHostConfig> plugin_host_config(HostConfig& config) {
   auto sealing_key = load_sealing_key(config);

@@ -30,7 +30,8 @@ Result<Secret> load_sealing_key(const HostConfig& config);
 /// Resolves relative plugin files, the plugin store and the sealing key; what PluginHost::start() takes.
 Result<plugin_runtime::PluginHostConfig> plugin_host_config(HostConfig& config);
 
-/// Runs the host until SIGINT, SIGTERM or SIGHUP; a second signal ends the drain at once. Main thread; returns the process's exit code.
+/// Runs the host until SIGINT, SIGTERM or SIGHUP; a second signal ends the drain at once. Main thread; returns the
+/// process's exit code.
 int serve(HostConfig config);
 
 }  // namespace toolhost::app

@@ -21,13 +21,17 @@ Result<Secret> resolve(const SecretReference& reference) {
   if (reference.text.starts_with("env:")) {
     const std::string name = reference.text.substr(4);
     text = environment(name.c_str());
-    if (text.empty()) return Error{Errc::kNotFound, "the environment variable " + name + " is not set; the configuration refers to it", ""};
+    if (text.empty())
+      return Error{Errc::kNotFound, "the environment variable " + name + " is not set; the configuration refers to it",
+                   ""};
   } else {
     const std::string path = reference.text.substr(5);
     std::ifstream in(path, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(in), {});
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    if (text.empty()) return Error{Errc::kNotFound, "the secret file " + path + " cannot be read or is empty; the configuration refers to it", ""};
+    if (text.empty())
+      return Error{Errc::kNotFound,
+                   "the secret file " + path + " cannot be read or is empty; the configuration refers to it", ""};
   }
   return Secret(std::move(text));
 }

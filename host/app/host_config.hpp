@@ -25,21 +25,21 @@ struct TenantConfig {
 
 /// Everything an operator can say, with its defaults. config/README.md describes each key.
 struct HostConfig {
-  std::filesystem::path file;             ///< where it was read from; empty: built-in defaults
-  std::filesystem::path data_dir;         ///< see default_data_directory()
-  std::filesystem::path plugin_dir;       ///< relative plugin files are looked up here
-  std::string public_url;                 ///< what people put before /sse in their assistant; empty: from address and port
-  std::optional<std::string> database_url;               ///< without a password
-  std::optional<SecretReference> database_url_reference; ///< or where the whole URL stands
-  std::optional<SecretReference> pepper;  ///< empty: made once in data_dir/secrets
+  std::filesystem::path file;        ///< where it was read from; empty: built-in defaults
+  std::filesystem::path data_dir;    ///< see default_data_directory()
+  std::filesystem::path plugin_dir;  ///< relative plugin files are looked up here
+  std::string public_url;            ///< what people put before /sse in their assistant; empty: from address and port
+  std::optional<std::string> database_url;                ///< without a password
+  std::optional<SecretReference> database_url_reference;  ///< or where the whole URL stands
+  std::optional<SecretReference> pepper;                  ///< empty: made once in data_dir/secrets
   std::optional<SecretReference> sealing_key;
   transport::HttpServerConfig http;
   access::GatekeeperConfig keys;
   observability::LogConfig log;
   plugin_runtime::PluginHostConfig plugins;
   protocol::McpConfig mcp;
-  std::vector<TenantConfig> tenants;      ///< created at start when missing; empty: "demo" on the very first start
-  std::chrono::seconds drain{10};         ///< how long a stopping host waits for running calls
+  std::vector<TenantConfig> tenants;  ///< created at start when missing; empty: "demo" on the very first start
+  std::chrono::seconds drain{10};     ///< how long a stopping host waits for running calls
 };
 
 /// $XDG_DATA_HOME/toolhost, else ~/.local/share/toolhost.

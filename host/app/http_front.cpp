@@ -4,7 +4,8 @@
 
 namespace toolhost::app {
 
-boost::asio::awaitable<void> HttpFront::handle(const transport::HttpRequest& request, transport::HttpResponse& response) {
+boost::asio::awaitable<void> HttpFront::handle(const transport::HttpRequest& request,
+                                               transport::HttpResponse& response) {
   // No coroutine of its own on the way to a tool call: the next handler's is returned as it is.
   const bool is_read = request.method == transport::Method::kGet || request.method == transport::Method::kHead;
   if (is_read && request.path == "/healthz") return answer_probe(false, response);

@@ -14,7 +14,8 @@ class HttpFront final : public transport::HttpHandler {
   using Readiness = std::function<std::vector<std::string>()>;
 
   HttpFront(transport::HttpHandler& next, Readiness readiness) : next_(next), readiness_(std::move(readiness)) {}
-  boost::asio::awaitable<void> handle(const transport::HttpRequest& request, transport::HttpResponse& response) override;
+  boost::asio::awaitable<void> handle(const transport::HttpRequest& request,
+                                      transport::HttpResponse& response) override;
 
  private:
   boost::asio::awaitable<void> answer_probe(bool ready_probe, transport::HttpResponse& response) const;

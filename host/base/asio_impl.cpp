@@ -1,2 +1,3 @@
-// The one translation unit that compiles Boost.Asio; every other one sees declarations (BOOST_ASIO_SEPARATE_COMPILATION).
+// The one translation unit that compiles Boost.Asio; every other one sees declarations
+// (BOOST_ASIO_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>

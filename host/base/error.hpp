@@ -5,8 +5,9 @@
 
 namespace toolhost {
 
-/// Why something did not work, in terms a caller can act on. One list for the whole host; each edge (HTTP status, JSON-RPC
-/// code, plugin status) maps it with one switch that has no default, so that a new entry fails to compile until mapped.
+/// Why something did not work, in terms a caller can act on. One list for the whole host; each edge (HTTP status,
+/// JSON-RPC code, plugin status) maps it with one switch that has no default, so that a new entry fails to compile
+/// until mapped.
 enum class Errc {
   kInvalidArgument,  ///< the input is wrong and will stay wrong
   kNotFound,
@@ -16,17 +17,18 @@ enum class Errc {
   kUnavailable,      ///< a dependency is down; the same request may work later
   kTimeout,
   kCancelled,
-  kRetry,            ///< serialization failure or deadlock; the transaction may be run again
-  kLimit,            ///< a quota, size or rate limit
+  kRetry,  ///< serialization failure or deadlock; the transaction may be run again
+  kLimit,  ///< a quota, size or rate limit
   kUnsupported,
-  kMisuse,           ///< a contract between two pieces of code was broken
+  kMisuse,  ///< a contract between two pieces of code was broken
   kInternal,
 };
 
 /// Stable lower-case word for logs and metrics, e.g. "not_found".
 const char* to_string(Errc code) noexcept;
 
-/// An error as a value. `message` may be shown to the client; `detail` is for the log only. Neither ever holds a secret.
+/// An error as a value. `message` may be shown to the client; `detail` is for the log only. Neither ever holds a
+/// secret.
 struct Error {
   Errc code = Errc::kInternal;
   std::string message;

@@ -14,8 +14,8 @@ namespace toolhost {
 struct SchemaViolation {
   std::string path;     ///< JSON Pointer (RFC 6901) to the offending value; empty for the root
   std::string keyword;  ///< the schema keyword that failed, e.g. "required"
-  std::string
-      message;  ///< a sentence for the model, with the cure: "unknown parameter 'state'; did you mean 'status'?"
+  /// A sentence for the model, with the cure: "unknown parameter 'state'; did you mean 'status'?"
+  std::string message;
 };
 
 /// A JSON Schema, draft 2020-12, compiled once and then used from any number of threads at a time.
@@ -29,8 +29,8 @@ class JsonSchema {
   struct Options {
     std::size_t max_schema_bytes = 256 * 1024;
     unsigned max_depth = 64;  ///< nesting of the schema, and of "$ref" while validating: beyond it a value is refused
-    std::uint32_t max_applications =
-        4'000'000;               ///< of (sub)schemas to one value and what is in it: beyond it the value is refused
+    /// How often (sub)schemas may be applied while one value is checked; a value that needs more is refused.
+    std::uint32_t max_applications = 4'000'000;
     bool assert_formats = true;  ///< check date, date-time, email, uri, uuid
   };
   /// kInvalidArgument when the text is no JSON, no schema, of another dialect ("$schema"), too large, too deep, refers
@@ -44,8 +44,7 @@ class JsonSchema {
 
   /// True when the value conforms. Allocates nothing for a conforming value, except: uniqueItems on arrays of more than
   /// 16 items or of items that are not all scalars, enum and const on arrays and objects, propertyNames,
-  /// unevaluatedItems and unevaluatedProperties, and what RE2 keeps from the first matches of a pattern. Bounded work:
-  /// a value that needs more than ten million schema applications is refused.
+  /// unevaluatedItems and unevaluatedProperties, and what RE2 keeps from the first matches of a pattern.
   [[nodiscard]] bool accepts(const json::Value& value) const;
   /// What is wrong, most useful first, at most `limit`; empty when the value conforms.
   [[nodiscard]] std::vector<SchemaViolation> violations(const json::Value& value, std::size_t limit = 8) const;

@@ -1,5 +1,6 @@
 #include "base/json_writer.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,13 +19,20 @@ bool is_plain(std::uint64_t eight) noexcept {
   return ((eight & kHigh) | below_space | has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\'))) == 0;
 }
 
+bool is_plain_at(const char* at) noexcept {
+  std::uint64_t eight;
+  std::memcpy(&eight, at, sizeof eight);
+  return is_plain(eight);
+}
+
 const char* skip_plain(const char* at, const char* end) noexcept {
+  const char* const begin = at;
   while (end - at >= 8) {
-    std::uint64_t eight;
-    std::memcpy(&eight, at, sizeof eight);
-    if (!is_plain(eight)) break;
+    if (!is_plain_at(at)) break;
     at += 8;
   }
+  // The rest with some of what was seen already: one look instead of up to seven.
+  if (end - at < 8 && end - begin >= 8 && is_plain_at(end - 8)) return end;
   while (at != end) {
     const auto byte = static_cast<unsigned char>(*at);
     if (byte < 0x20 || byte > 0x7F || byte == '"' || byte == '\\') break;
@@ -110,6 +118,8 @@ void append_json_string(std::string& out, std::string_view text) {
   const char* at = text.data();
   const char* const end = at + text.size();
   const char* run = at;  // from here to `at` nothing needs a change
+  if (out.capacity() - out.size() < text.size() + 2)
+    out.reserve(std::max(out.size() + text.size() + 2, out.capacity() * 2));
   out += '"';
   while ((at = skip_plain(at, end)) != end) {
     const auto byte = static_cast<unsigned char>(*at);

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kLongestName = 64;  // bounds the work for hostile input
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 /// Optimal string alignment distance (Damerau-Levenshtein without repeated edits of one place).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -35,7 +37,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::optional<std::string_view> similar_name(std::string_view given, std::span<const std::string> names) {
   if (given.empty() || given.size() > kLongestName) return std::nullopt;
   std::optional<std::string_view> best;
-  std::size_t best_distance = given.size() <= 4 ? 2 : given.size() / 3 + 2;  // exclusive: one edit in a short word, a third of a long one
+  std::size_t best_distance =
+      given.size() <= 4 ? 2 : given.size() / 3 + 2;  // exclusive: one edit in a short word, a third of a long one
   for (const std::string& name : names) {
     if (name.size() > kLongestName) continue;
     const std::size_t distance = edit_distance(given, name);

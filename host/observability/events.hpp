@@ -10,8 +10,8 @@
 
 namespace toolhost::observability {
 
-/// What happened, one type per thing. Code emits events and never calls a logger; sinks choose what to log, count or audit.
-/// Views are borrowed for the time of emit().
+/// What happened, one type per thing. Code emits events and never calls a logger; sinks choose what to log, count or
+/// audit. Views are borrowed for the time of emit().
 
 /// A tool call ended, in whatever way.
 struct ToolCalled {
@@ -19,16 +19,17 @@ struct ToolCalled {
   std::string_view tool;        ///< as asked for; may name no tool
   std::string_view plugin;      ///< empty when the tool is unknown
   std::string_view request_id;  ///< the host's id of this call
-  std::string_view outcome;     ///< "ok", "tool_error", "invalid_arguments", "unknown_tool", "timeout", "cancelled", "unavailable", "internal"
+  std::string_view outcome;     ///< "ok", "tool_error", "invalid_arguments", "unknown_tool", "timeout", "cancelled",
+                                ///< "unavailable", "internal"
   std::chrono::microseconds duration;
-  std::string_view detail;      ///< for the log only; why an internal error happened
+  std::string_view detail;  ///< for the log only; why an internal error happened
 };
 
 /// A request was refused before it had a caller.
 struct RequestRefused {
-  std::string_view reason;   ///< "invalid_key", "missing_key", "origin", "host", "too_large", "malformed", ...
-  std::string_view remote;   ///< peer address
-  std::string_view detail;   ///< safe text; never a credential
+  std::string_view reason;  ///< "invalid_key", "missing_key", "origin", "host", "too_large", "malformed", ...
+  std::string_view remote;  ///< peer address
+  std::string_view detail;  ///< safe text; never a credential
 };
 
 enum class KeyChange { kCreated, kDeleted };
@@ -44,7 +45,7 @@ enum class PluginIncident { kLoaded, kRefused, kMisbehaved, kLostWorker, kLog };
 struct PluginReported {
   PluginIncident incident;
   std::string_view plugin;
-  std::string_view rule;     ///< stable kebab-case name, e.g. "output-schema", "stray-export"
+  std::string_view rule;  ///< stable kebab-case name, e.g. "output-schema", "stray-export"
   std::string_view detail;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 
 #include "base/json_writer.hpp"
 
@@ -38,13 +39,17 @@ Unsafe unsafe_at(std::string_view text, std::size_t at) noexcept {
   return is_unsafe ? Unsafe{3, code_point} : Unsafe{};
 }
 
+/// Without an early exit, so that the compiler can look at many bytes at a time; nearly all text passes here.
+bool is_ascii_without_del(std::string_view text) noexcept {
+  bool is_other = false;
+  for (const char c : text) is_other |= static_cast<unsigned char>(c) >= 0x7F;
+  return !is_other;
+}
+
 void escape_unsafe_from(std::string& out, std::size_t start) {
   constexpr char kHex[] = "0123456789abcdef";
-  const auto is_suspect = [](char c) { return static_cast<unsigned char>(c) >= 0x7F; };
-  const auto first = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(), is_suspect);
-  if (first == out.end()) return;
-  const std::string tail(first, out.end());
-  out.erase(first, out.end());
+  const std::string tail(out, start);
+  out.resize(start);
   for (std::size_t at = 0; at < tail.size();) {
     const Unsafe unsafe = unsafe_at(tail, at);
     if (unsafe.length == 0) {
@@ -57,32 +62,28 @@ void escape_unsafe_from(std::string& out, std::size_t start) {
   }
 }
 
-void append_digits(std::string& out, unsigned number, int width) {
-  char digits[8];
-  for (int index = width; index-- > 0; number /= 10) digits[index] = static_cast<char>('0' + number % 10);
-  out.append(digits, static_cast<std::size_t>(width));
-}
-
-/// RFC 3339 in UTC with milliseconds.
+/// RFC 3339 in UTC with milliseconds. The part up to the second is kept, since hundreds of lines share it.
 void append_time(std::string& out, LogTime time) {
   using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss clock(floor<milliseconds>(time - day));
-  append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-  out += '-';
-  append_digits(out, static_cast<unsigned>(date.month()), 2);
-  out += '-';
-  append_digits(out, static_cast<unsigned>(date.day()), 2);
-  out += 'T';
-  append_digits(out, static_cast<unsigned>(clock.hours().count()), 2);
-  out += ':';
-  append_digits(out, static_cast<unsigned>(clock.minutes().count()), 2);
-  out += ':';
-  append_digits(out, static_cast<unsigned>(clock.seconds().count()), 2);
-  out += '.';
-  append_digits(out, static_cast<unsigned>(clock.subseconds().count()), 3);
-  out += 'Z';
+  thread_local sys_seconds kept_second{};
+  thread_local std::string kept;
+  const auto second = floor<seconds>(time);
+  if (second != kept_second || kept.empty()) {
+    const auto day = floor<days>(second);
+    const year_month_day date(day);
+    const hh_mm_ss clock(second - day);
+    char text[32];
+    std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()));
+    kept = text;
+    kept_second = second;
+  }
+  const auto milliseconds = static_cast<unsigned>(floor<std::chrono::milliseconds>(time - second).count());
+  const char tail[] = {static_cast<char>('0' + milliseconds / 100), static_cast<char>('0' + milliseconds / 10 % 10),
+                       static_cast<char>('0' + milliseconds % 10), 'Z'};
+  out.append(kept).append(tail, sizeof tail);
 }
 
 }  // namespace
@@ -110,7 +111,7 @@ void append_safe_string(std::string& out, std::string_view text) {
   const std::string_view shown = clip(text);
   append_json_string(out, shown);
   if (shown.size() < text.size()) out.insert(out.size() - 1, "...");
-  escape_unsafe_from(out, start);
+  if (!is_ascii_without_del(shown)) escape_unsafe_from(out, start);
 }
 
 LogLine::LogLine(std::string& out, bool is_json, LogTime time, const char* severity, std::string_view event)
@@ -129,11 +130,14 @@ LogLine::LogLine(std::string& out, bool is_json, LogTime time, const char* sever
 }
 
 void LogLine::name(std::string_view name) {
-  if (is_json_) {
-    out_.append(",\"").append(name).append("\":");
-  } else {
-    out_.append(" ").append(name).append("=");
-  }
+  // Put together first: one growth of the line costs less than three.
+  char text[40];
+  const std::string_view before = is_json_ ? ",\"" : " ";
+  const std::string_view after = is_json_ ? "\":" : "=";
+  char* at = std::copy(before.begin(), before.end(), text);
+  at = std::copy_n(name.begin(), std::min(name.size(), sizeof text - 4), at);
+  at = std::copy(after.begin(), after.end(), at);
+  out_.append(text, at);
 }
 
 LogLine& LogLine::field(std::string_view name, std::string_view text) {

@@ -25,6 +25,7 @@ class LogLine {
   /// `severity` may be null: the line then has no level. `event` is a literal word.
   LogLine(std::string& out, bool is_json, LogTime time, const char* severity, std::string_view event);
 
+  /// `name` is a literal of at most 36 bytes.
   LogLine& field(std::string_view name, std::string_view text);
   LogLine& field(std::string_view name, std::int64_t number);
   /// The sentence of a line: bare in text, the field "message" in JSON.

@@ -192,6 +192,11 @@ Judgement judge_success(th_call& call) {
 }  // namespace
 
 Judgement judge(th_call& call, th_status status) {
+  if (call.threw)
+    return internal_error(call, "exception-escaped",
+                          "an exception left the handler (" + call.failure_message +
+                              "), which no plugin may let happen; write it with toolhost/plugin.hpp, or catch "
+                              "everything in the handler and call fail()");
   if (call.failed) return judge_failure(call);
   if (status == TH_OK) return judge_success(call);
   if (status == TH_E_RETRY) return retry(call);

@@ -79,7 +79,12 @@ struct th_call {
   void enter(const Start& start);
   /// From here on every service answers TH_E_MISUSE; what was pushed stays until the next enter().
   void leave() noexcept;
+  /// From any thread, while the handler runs: the call was answered without it. Services answer TH_E_MISUSE,
+  /// cancelled() answers 1.
+  void disown() noexcept;
 
+  /// Ends the rows of the last query: the next statement takes their place.
+  void end_rows() noexcept;
   [[nodiscard]] bool is_cancelled() const noexcept;
   [[nodiscard]] bool is_on_this_thread() const noexcept;
 
@@ -91,6 +96,7 @@ struct th_call {
   std::string args_text;
   std::deque<std::string> kept;  ///< what services lent the plugin until the handler returns
 
+  bool threw = false;   ///< an exception left the handler; failure_message is its text
   bool failed = false;  ///< fail() was called
   th_status failure = TH_OK;
   std::string failure_message;

@@ -97,12 +97,12 @@ class Host final : public PluginHost {
       return refuse(std::move(info), "file", file.error());
     }
     auto info = describe(*file);
-    for (const auto& other : plugins_)
-      if (other->definition().id == info.id)
-        return refuse(std::move(info), "duplicate-id",
-                      {Errc::kConflict,
-                       info.file + ": a plugin with the id " + info.id + " is loaded already; list it once",
-                       {}});
+    for (const auto& other : plugins_) {
+      if (other->definition().id != info.id) continue;
+      const Error error{
+          Errc::kConflict, info.file + ": a plugin with the id " + info.id + " is loaded already; list it once", {}};
+      return refuse(std::move(info), "duplicate-id", error);
+    }
     auto opened = PluginInstance::open(*file, spec, config, address, watchdog_, events_);
     if (!opened) return refuse(std::move(info), opened.error().rule, opened.error().error);
     adopt(std::move(*opened), std::move(info));
@@ -118,11 +118,12 @@ class Host final : public PluginHost {
       const auto owner = tool_owners_.find(name);
       if (owner == tool_owners_.end()) continue;
       plugin->stop(std::chrono::milliseconds(0));
-      return refuse(std::move(info), "duplicate-tool",
-                    {Errc::kConflict,
-                     info.file + ": its tool " + name + " exists already, in the plugin " + owner->second +
-                         "; load only one of the two",
-                     {}});
+      const Error error{Errc::kConflict,
+                        info.file + ": its tool " + name + " exists already, in the plugin " + owner->second +
+                            "; load only one of the two",
+                        {}};
+      info.tools.clear();
+      return refuse(std::move(info), "duplicate-tool", error);
     }
     for (const auto& name : info.tools) tool_owners_[name] = definition.id;
     info.state = "serving";

@@ -9,12 +9,6 @@
 namespace toolhost::plugin_runtime {
 namespace {
 
-bool uses_database(const PluginDefinition& definition) {
-  const auto is_database = [](std::string_view service) { return service == TH_SVC_DB || service == "?" TH_SVC_DB; };
-  return !definition.migrations.empty() ||
-         std::any_of(definition.services.begin(), definition.services.end(), is_database);
-}
-
 Error refusal(std::string reason) {
   return {Errc::kInvalidArgument, std::move(reason), {}};
 }
@@ -61,7 +55,9 @@ PluginInstance::Outcome PluginInstance::open(const CheckedFile& file, const Plug
   if (auto checked = check_settings(plugin->host_, definition, spec.settings_json); !checked)
     return refused("settings", checked.error());
 
-  const bool has_database = uses_database(definition);
+  // Its tables are all that a plugin reaches in the database: without migrations it has none, and no role to connect
+  // as.
+  const bool has_database = !definition.migrations.empty();
   if (has_database) {
     const auto migrated =
         storage::migrate_plugin(address, definition.id, definition.migrations, definition.shared_tables, events);
@@ -74,7 +70,8 @@ PluginInstance::Outcome PluginInstance::open(const CheckedFile& file, const Plug
                          .lost_worker_grace = config.lost_worker_grace,
                          .max_lost_workers = config.max_lost_workers,
                          .max_result_bytes = config.max_result_bytes,
-                         .conninfo = has_database ? address.as_plugin(definition.id) : std::string()});
+                         .conninfo = has_database ? address.as_plugin(definition.id) : std::string(),
+                         .file = file.path.string()});
   if (definition.create != nullptr) {
     const BlackBoxScope scope(definition.id, "(create)", file.sha256);
     if (const auto status = definition.create(&plugin->host_, &plugin->instance_); status != TH_OK)

@@ -234,9 +234,9 @@ PluginImage::Registry& PluginImage::registry() {
 Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& store) {
   auto& images = registry();
   const std::lock_guard lock(images.mutex);
-  if (const auto found = images.images.find(file.sha256); found != images.images.end()) return found->second;
   const auto stored = store_copy(file, store);
   if (!stored) return stored.error();
+  if (const auto found = images.images.find(file.sha256); found != images.images.end()) return found->second;
 
   // NODELETE and the leaked handle say the same thing twice: a thread or a destructor of the plugin may run at any time
   // until the process ends, so its code must never go away.
@@ -247,7 +247,7 @@ Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& 
     // The throwing forms carry the text of dlerror(); the error codes lose it.
     auto* const library = new boost::dll::shared_library(*stored, kMode);
     auto& entry = library->get<th_status(const th_host_api*, th_host*, const th_plugin_def**)>(kEntrySymbol);
-    auto* const image = new PluginImage(&entry);
+    auto* const image = new PluginImage(library, &entry);
     images.images.emplace(file.sha256, image);
     return image;
   } catch (const std::exception& error) {

@@ -39,8 +39,9 @@ class PluginImage {
 
  private:
   struct Registry;
-  explicit PluginImage(th_plugin_entry entry) : entry_(entry) {}
+  PluginImage(const void* library, th_plugin_entry entry) : library_(library), entry_(entry) {}
   static Registry& registry();
+  [[maybe_unused]] const void* library_;  // never closed; kept so that leak checkers see that it is held
   th_plugin_entry entry_;
   const th_plugin_def* definition_ = nullptr;
   bool entered_ = false;

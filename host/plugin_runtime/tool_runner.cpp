@@ -31,10 +31,19 @@ constexpr std::string_view kCancelledText = "The call was cancelled before it be
 constexpr std::string_view kBusyText =
     "The tool is busy: too many calls are waiting for it. Nothing was saved. Try again in a few seconds.";
 
-/// The handler runs foreign code. An exception that leaves it cannot be handled (plugin.h R5): noexcept ends the
-/// process here, with the black box naming the plugin, and not somewhere up the stack.
+/// The handler runs foreign code that may break rule R5 of plugin.h. An exception that leaves it fails its call and no
+/// other, as far as that can be had: a plugin that brings its own C++ runtime ends the process instead, with the black
+/// box naming it.
 th_status call_handler(void* instance, const ToolBinding& binding, th_call& frame) noexcept {
-  return binding.handle(instance, binding.user, &frame);
+  try {
+    return binding.handle(instance, binding.user, &frame);
+  } catch (const std::exception& error) {
+    frame.failure_message = error.what();
+  } catch (...) {
+    frame.failure_message = "not a std::exception";
+  }
+  frame.threw = true;
+  return TH_E_INTERNAL;
 }
 
 Deadline earlier(Deadline a, Deadline b) {
@@ -216,8 +225,10 @@ void ToolRunner::work(const WorkerPtr& worker) {
       const std::lock_guard lock(worker->mutex);
       worker->job = job;
       worker->last_cancel = {};
+      // The last use of the watchdog by this thread, and before the job can be seen as running: a thread that is lost
+      // may outlive the watchdog.
+      watchdog_.wake_by(job->deadline.at());
     }
-    watchdog_.wake_by(job->deadline.at());
     execute(*worker, *job);
     const std::lock_guard lock(worker->mutex);
     worker->job = nullptr;
@@ -260,6 +271,11 @@ void ToolRunner::execute(Worker& worker, Job& job) {
       status = call_handler(instance_, job.binding, frame);
     }
     frame.leave();
+    if (job.phase.load() == Job::Phase::kEnded) {
+      // The call was answered without this handler, perhaps long ago. Nothing of it may be saved.
+      if (frame.in_transaction) worker.database->rollback();
+      return;
+    }
     auto judgement = judge(frame, status);
     if (judgement.verdict == Judgement::Verdict::kCommit)
       commit(worker, job, judgement);
@@ -291,7 +307,8 @@ void ToolRunner::commit(Worker& worker, Job& job, Judgement& judgement) {
 void ToolRunner::report_broken_rule(const ToolCall& call, const Judgement& judgement) {
   if (judgement.broken_rule == nullptr) return;
   host_.report(observability::PluginIncident::kMisbehaved, judgement.broken_rule,
-               "tool " + call.tool->name + ", request " + call.request_id + ": " + judgement.result.detail);
+               "tool " + call.tool->name + " of " + config_.file + ", request " + call.request_id + ": " +
+                   judgement.result.detail);
 }
 
 void ToolRunner::finish(Job& job, ToolResult&& result) {
@@ -361,6 +378,7 @@ ToolRunner::Clock::time_point ToolRunner::sweep_worker(const WorkerPtr& worker, 
     }
     if (!job->end()) return now + kCancelInterval;
     worker->lost = true;
+    worker->frame.disown();
   }
   deliver(*job, timed_out(*job->call, true));
   give_up(worker, *job);
@@ -399,6 +417,11 @@ void ToolRunner::answer_queued(Outcome outcome, std::string_view text) {
   for (const auto& job : jobs) finish(*job, refusal(outcome, text));
 }
 
+int ToolRunner::lost_workers() {
+  const std::lock_guard lock(mutex_);
+  return lost_;
+}
+
 /// With mutex_ held.
 bool ToolRunner::is_idle() const noexcept {
   return queue_.empty() && sleeping_ == workers_.size();
@@ -431,6 +454,7 @@ bool ToolRunner::stop(milliseconds drain) {
       const std::lock_guard guard(worker->mutex);
       if (worker->job != job || worker->lost || !job->end()) continue;
       worker->lost = true;
+      worker->frame.disown();
     }
     deliver(*job, timed_out(*job->call, true));
     give_up(worker, *job);

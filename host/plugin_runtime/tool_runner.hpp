@@ -41,6 +41,7 @@ class ToolRunner final : public Watchdog::Watched {
     unsigned max_lost_workers = 4;
     std::size_t max_result_bytes = 1 << 20;
     std::string conninfo;  ///< empty: the plugin has no database
+    std::string file;      ///< what the plugin was loaded from, for reports
   };
 
   /// `host` outlives this object.
@@ -58,6 +59,8 @@ class ToolRunner final : public Watchdog::Watched {
   bool stop(std::chrono::milliseconds drain);
 
   [[nodiscard]] bool is_quarantined() const noexcept { return quarantined_.load(); }
+  /// Threads that are lost in a handler at this moment.
+  [[nodiscard]] int lost_workers();
 
   Watchdog::Clock::time_point sweep(Watchdog::Clock::time_point now) override;
 

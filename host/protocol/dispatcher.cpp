@@ -58,36 +58,42 @@ std::variant<CallParams, std::string> read_call_params(const Message& request) {
 class Dispatcher::CallCount {
  public:
   /// False when no more calls are taken.
-  bool begin() {
-    const std::lock_guard lock(mutex_);
-    if (is_closed_) return false;
-    ++running_;
-    return true;
+  bool begin() noexcept {
+    // Announced before is_closed_ is read, so that either this call sees the end or the end waits for this call.
+    running_.fetch_add(1);
+    if (!is_closed_.load()) return true;
+    end();
+    return false;
   }
   void end() noexcept {
+    if (running_.fetch_sub(1) != 1 || !is_closed_.load()) return;
     const std::lock_guard lock(mutex_);
-    if (--running_ == 0 && is_closed_) none_.notify_all();
+    none_.notify_all();
   }
   void close_and_wait(std::chrono::milliseconds limit) {
+    is_closed_.store(true);
     std::unique_lock lock(mutex_);
-    is_closed_ = true;
-    none_.wait_for(lock, limit, [this] { return running_ == 0; });
+    none_.wait_for(lock, limit, [this] { return running_.load() == 0; });
   }
 
  private:
-  std::mutex mutex_;
+  std::atomic<std::size_t> running_{0};
+  std::atomic<bool> is_closed_{false};
+  std::mutex mutex_;  // for the one who waits; calls do not meet at it
   std::condition_variable none_;
-  std::size_t running_ = 0;
-  bool is_closed_ = false;
 };
 
 /// One tools/call between its request and its answer. The answer goes out once: with the result, or earlier with the
 /// reason why nobody waits for it. The tool is always waited for.
-class Dispatcher::PendingCall final : public plugin_runtime::ToolCall, public OpenCall {
+class Dispatcher::PendingCall final : public plugin_runtime::ToolCall,
+                                      public OpenCall,
+                                      public std::enable_shared_from_this<PendingCall> {
  public:
-  PendingCall(std::string id, const RequestContext& context, ReplySink sink, observability::EventSink& events,
-              std::shared_ptr<CallCount> running)
+  /// `open_id` names the call in its session.
+  PendingCall(std::string id, std::string open_id, const RequestContext& context, ReplySink sink,
+              observability::EventSink& events, std::shared_ptr<CallCount> running)
       : id_(std::move(id)),
+        open_id_(std::move(open_id)),
         session_(context.session),
         revision_(context.revision),
         sink_(std::move(sink)),
@@ -96,9 +102,15 @@ class Dispatcher::PendingCall final : public plugin_runtime::ToolCall, public Op
     on_done = [](ToolCall& call, ToolResult&& result) { static_cast<PendingCall&>(call).finish(std::move(result)); };
   }
 
-  /// Makes the call visible to whoever ends it early, under `open_id`.
-  void set_open_id(std::string open_id) { open_id_ = std::move(open_id); }
-  [[nodiscard]] const std::string& open_id() const noexcept { return open_id_; }
+  /// Makes the call visible to whoever ends calls early, until it is answered.
+  Session::Opening open() {
+    const auto opening = session_->open_call(open_id_, weak_from_this());
+    if (opening != Session::Opening::kOpened) return opening;
+    is_open_ = true;
+    if (is_answered_) session_->close_call(open_id_);  // meanwhile, by a thread that did not see is_open_ yet
+    return opening;
+  }
+  [[nodiscard]] bool is_answered() const noexcept { return is_answered_; }
 
   void stop(StopReason reason) noexcept override {
     reply(reason);
@@ -107,7 +119,7 @@ class Dispatcher::PendingCall final : public plugin_runtime::ToolCall, public Op
 
   void reply(Reply reply) noexcept {
     if (is_answered_.exchange(true)) return;
-    if (!open_id_.empty()) session_->close_call(open_id_);
+    if (is_open_) session_->close_call(open_id_);
     sink_(std::move(reply));
   }
 
@@ -121,13 +133,14 @@ class Dispatcher::PendingCall final : public plugin_runtime::ToolCall, public Op
   }
 
   const std::string id_;
-  std::string open_id_;
+  const std::string open_id_;
   const SessionPtr session_;
   const Revision revision_;
   const ReplySink sink_;
   observability::EventSink& events_;
   const std::shared_ptr<CallCount> running_;
   const SteadyClock::time_point started_ = SteadyClock::now();
+  std::atomic<bool> is_open_{false};
   std::atomic<bool> is_answered_{false};
 };
 
@@ -191,23 +204,33 @@ void Dispatcher::list_tools(const Message& request, const RequestContext& contex
 void Dispatcher::call_tool(Message&& request, const RequestContext& context, ReplySink sink) {
   gatekeeper_.count_use(*context.caller);
   const auto parsed = read_call_params(request);
-  if (const auto* const why = std::get_if<std::string>(&parsed)) return sink(invalid_params(request, *why));
+  if (const auto* const why = std::get_if<std::string>(&parsed)) {
+    report_refused(context, {}, "invalid_arguments");
+    return sink(invalid_params(request, *why));
+  }
   const auto& params = std::get<CallParams>(parsed);
 
   auto registry = plugins_.registry();
   const auto* const tool = find_visible_tool(*context.caller, *registry, params.name);
   if (tool == nullptr) {
     const auto name = params.name.substr(0, kLongestQuote);
-    report_unknown_tool(context, name);
+    report_refused(context, name, "unknown_tool");
     return sink(invalid_params(request, "Unknown tool: " + std::string(name)));
   }
-  if (!running_->begin()) return sink(StopReason::kShutdown);
+  if (!running_->begin()) {
+    report_refused(context, tool->name, "unavailable");
+    return sink(StopReason::kShutdown);
+  }
 
-  auto call = std::make_shared<PendingCall>(request.id, context, std::move(sink), events_, running_);
+  auto request_id = next_request_id();
+  // A tool that never blocks has ended before its client could cancel it, and its id need not be remembered.
+  const bool is_named_by_client = !tool->non_blocking && !context.shares_session;
+  auto call = std::make_shared<PendingCall>(request.id, is_named_by_client ? request.id : request_id, context,
+                                            std::move(sink), events_, running_);
   call->registry = std::move(registry);
   call->tool = tool;
   call->caller = context.caller;
-  call->request_id = next_request_id();
+  call->request_id = std::move(request_id);
   call->deadline = Deadline::after(tool->timeout);
   if (params.arguments) {
     call->arguments = *params.arguments;
@@ -218,25 +241,30 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
     call->arguments = *call->document->parse(kEmptyResult);
   }
 
-  // A tool that never blocks has ended before anybody could ask to stop it.
   if (!tool->non_blocking) {
-    call->set_open_id(context.shares_session ? call->request_id : request.id);
-    const auto opening = context.session->open_call(call->open_id(), std::weak_ptr<OpenCall>(call));
-    if (opening != Session::Opening::kOpened) {
-      call->set_open_id({});
-      call->reply(opening == Session::Opening::kEnded
-                      ? Reply(context.session->ended().value_or(StopReason::kSessionEnded))
-                      : Reply(encode_error({RpcCode::kInvalidRequest,
-                                            "Invalid Request: a request with this id is still running", request.id})));
-      return running_->end();
+    switch (call->open()) {
+      case Session::Opening::kOpened:
+        break;
+      case Session::Opening::kDuplicate:
+        report_refused(context, tool->name, "invalid_arguments");
+        call->reply(encode_error(
+            {RpcCode::kInvalidRequest, "Invalid Request: a request with this id is still running", request.id}));
+        return running_->end();
+      case Session::Opening::kEnded:
+        report_refused(context, tool->name, "cancelled");
+        call->stop(context.session->ended().value_or(StopReason::kSessionEnded));
+        return running_->end();
     }
   }
-  plugins_.run(std::move(call));
+  plugins_.run(call);
+  // The plugin host may run such a tool on a worker all the same, when it was found to block.
+  if (tool->non_blocking && !call->is_answered() && call->open() == Session::Opening::kEnded) {
+    call->stop(context.session->ended().value_or(StopReason::kSessionEnded));
+  }
 }
 
-void Dispatcher::report_unknown_tool(const RequestContext& context, std::string_view name) const noexcept {
-  events_.emit(
-      ToolCalled{*context.caller, name, {}, next_request_id(), "unknown_tool", std::chrono::microseconds(0), {}});
+void Dispatcher::report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome) const {
+  events_.emit(ToolCalled{*context.caller, tool, {}, next_request_id(), outcome, std::chrono::microseconds(0), {}});
 }
 
 std::string Dispatcher::next_request_id() const {

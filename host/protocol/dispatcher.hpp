@@ -56,7 +56,8 @@ class Dispatcher {
 
   void list_tools(const Message& request, const RequestContext& context, const ReplySink& sink);
   void call_tool(Message&& request, const RequestContext& context, ReplySink sink);
-  void report_unknown_tool(const RequestContext& context, std::string_view name) const noexcept;
+  /// A call that ended before it began.
+  void report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome) const;
   [[nodiscard]] std::string next_request_id() const;
 
   const ServerIdentity server_;

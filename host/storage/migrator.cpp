@@ -40,13 +40,26 @@ struct Target {
 
 // Roles belong to the whole server: another database's host may create the same one at the same moment.
 void ensure_role(pqxx::work& work, const std::string& role, bool may_log_in, bool is_embedded) {
+  const std::string name = work.quote_name(role);
+  const std::string login = may_log_in ? "login" : "nologin";
   if (work.exec_params("select 1 from pg_roles where rolname = $1", role).empty()) {
-    work.exec("do $do$ begin create role " + work.quote_name(role) + (may_log_in ? " login" : " nologin") +
+    work.exec("do $do$ begin create role " + name + " " + login +
               " noinherit; exception when duplicate_object or unique_violation then null; end $do$");
   }
+  if (is_embedded) {
+    const pqxx::result differs = work.exec_params(
+        "select 1 from pg_roles where rolname = $1 and (rolcanlogin <> $2 or rolsuper or rolinherit or rolcreaterole "
+        "or rolcreatedb or rolreplication "
+        "or rolbypassrls)",
+        role, may_log_in);
+    if (differs.empty()) return;
+    work.exec("alter role " + name + " " + login +
+              " nosuperuser noinherit nocreaterole nocreatedb noreplication nobypassrls");
+    return;
+  }
   // On a server of somebody else's the one login becomes the role, and needs to be a member for that.
-  if (!is_embedded && !work.exec_params("select 1 where pg_has_role(current_user, $1, 'member')", role).empty()) return;
-  if (!is_embedded) work.exec("grant " + work.quote_name(role) + " to current_user");
+  if (work.exec_params("select 1 where pg_has_role(current_user, $1, 'member')", role).empty())
+    work.exec("grant " + name + " to current_user");
 }
 
 // The server is the host's own: PUBLIC loses what could change a setting, reach another session, or leave data outside

@@ -321,10 +321,11 @@ class Server final : public PostgresServer {
   void stop(std::chrono::milliseconds limit) override {
     // SIGTERM would wait for every client to leave; SIGINT rolls their transactions back and stops at once.
     for (const int signal_number : {SIGINT, SIGQUIT, SIGKILL}) {
-      if (pid_ <= 0) return;
+      if (pid_ <= 0) break;
       ::kill(pid_, signal_number);
       wait_for_end(Deadline::after(limit));
     }
+    if (socket_is_outside_) ::rmdir(socket_directory_.c_str());
   }
 
  private:
@@ -390,7 +391,7 @@ class Server final : public PostgresServer {
       return unavailable("cannot initialise the database in " + cluster_.string() + " (" + describe_exit(*status) +
                          "); PostgreSQL says: " + last_words(log_start));
     }
-    // A leftover without PG_VERSION is not a cluster; rename() would refuse to replace it only when it holds files.
+    // Replaces an empty directory; one with files but no PG_VERSION is nobody's to overwrite, and is reported.
     fs::rename(draft, cluster_, code);
     if (code) return unavailable("cannot put the new database at " + cluster_.string() + ": " + code.message());
     return {};

@@ -185,7 +185,10 @@ std::int64_t parse_timestamp(std::string_view text) {
   const auto two = [&](std::size_t at) { return text.size() >= at + 2 ? number_from<int>(text.substr(at, 2)) : 0; };
   int year = number_from<int>(text.substr(0, year_end));
   if (before_christ) year = 1 - year;
-  std::int64_t micros = days_from_civil(year, two(year_end + 1), two(year_end + 4)) * kMicrosPerDay;
+  const std::int64_t days = days_from_civil(year, two(year_end + 1), two(year_end + 4));
+  // PostgreSQL counts from 2000 and reaches 30 years further than microseconds since 1970 do.
+  if (days >= std::numeric_limits<std::int64_t>::max() / kMicrosPerDay) return std::numeric_limits<std::int64_t>::max();
+  std::int64_t micros = days * kMicrosPerDay;
   if (text.size() < year_end + 15) return micros;
   micros += ((two(year_end + 7) * 60LL + two(year_end + 10)) * 60 + two(year_end + 13)) * 1'000'000;
   if (const std::size_t dot = text.find('.'); dot != std::string_view::npos) {

@@ -25,8 +25,10 @@ using Clock = Deadline::Clock;
 
 constexpr auto kAnswerGrace = 500ms;  // the server's own timeout comes first; after this it does not answer at all
 constexpr auto kAfterCancel = 5s;     // how long a cancelled statement may take to end
+constexpr auto kRepeatCancel = 200ms;
 constexpr std::size_t kPreparedSettings = 64;
-constexpr std::size_t kKeptBytes = 1 << 20;  // of a result's memory, for the next one
+constexpr std::size_t kMostParameters = 65'535;  // the protocol counts them in 16 bits
+constexpr std::size_t kKeptBytes = 1 << 20;      // of a result's memory, for the next one
 
 constexpr const char* kBegin = "begin_rw";
 constexpr const char* kBeginReadOnly = "begin_ro";
@@ -181,12 +183,24 @@ class Connection final : public TenantConnection {
     const char* sql = action == SavepointAction::kSet       ? "SAVEPOINT toolhost"
                       : action == SavepointAction::kRelease ? "RELEASE SAVEPOINT toolhost"
                                                             : "ROLLBACK TO SAVEPOINT toolhost";
-    if (state_ == State::kFailed && action == SavepointAction::kRollback) state_ = State::kOpen;
-    if (auto ready = ready_for_statement(); !ready) return ready;
+    const State before = state_;
+    if (before == State::kFailed && action == SavepointAction::kRollback) state_ = State::kOpen;
+    if (auto ready = ready_for_statement(); !ready) {
+      if (before == State::kFailed) state_ = before;
+      return ready;
+    }
+    if (before == State::kNoted && action != SavepointAction::kSet) {
+      return Error{Errc::kMisuse, "There is no savepoint.", "nothing was set in this transaction"};
+    }
     begin_group();
-    send_opening();
+    // After a failure nothing but the rollback is allowed; it also takes back a time limit that was set meanwhile.
+    if (action == SavepointAction::kRollback) {
+      server_limit_ = 0ms;
+    } else {
+      send_opening();
+    }
     send_setting(sql);
-    return finish_group(false, false);
+    return finish_group(give_up_at());
   }
 
   Result<> commit() override {
@@ -208,8 +222,9 @@ class Connection final : public TenantConnection {
     begin_group();
     send_prepared(kCommit, Step::kControl);
     state_ = State::kIdle;
-    if (transaction_.read_only) return leave_group_unread();
-    return finish_group(false, false);
+    if (!transaction_.read_only) return finish_group(give_up_at());
+    [[maybe_unused]] const auto sent = leave_group_unread();  // what was read stays true without the server's consent
+    return {};
   }
 
   void rollback() noexcept override {
@@ -250,7 +265,6 @@ class Connection final : public TenantConnection {
   Error timed_out() const { return Error{Errc::kTimeout, "The database did not finish in time.", {}}; }
 
   // ---- the connection
-  // ------------------------------------------------------------------------------------------------
 
   Error lose(std::string detail) {
     pg_.reset();
@@ -306,11 +320,10 @@ class Connection final : public TenantConnection {
       broken_ |= PQsendPrepare(pg_.get(), name, sql, 0, nullptr) == 0;
       steps_.push_back({Step::kControl, nullptr});
     }
-    return leave_group_unread();
+    return finish_group(limit);
   }
 
   // ---- one group of messages: what travels together and ends in one Sync
-  // -----------------------------------------------
 
   void begin_group() {
     steps_.clear();
@@ -378,16 +391,26 @@ class Connection final : public TenantConnection {
     return {};
   }
 
+  // When the server has missed every limit of its own.
+  [[nodiscard]] Clock::time_point give_up_at() const {
+    if (transaction_.deadline.is_never()) return Clock::time_point::max();
+    return std::max(transaction_.deadline.at(), Clock::now() + server_limit_) + kAnswerGrace;
+  }
+
   // Sends the group and reads its answers, and those of the groups before it that nobody waited for.
-  Result<> finish_group(bool keep_rows, bool is_cancellable) {
+  Result<> finish_group(Clock::time_point give_up, bool keep_rows = false, bool is_cancellable = false) {
     if (broken_ || PQpipelineSync(pg_.get()) == 0) return lose();
-    give_up_ =
-        transaction_.deadline.is_never() ? Clock::time_point::max() : Clock::now() + server_limit_ + kAnswerGrace;
+    give_up_ = give_up;
     is_cancellable_ = is_cancellable;
-    for (; unread_groups_ > 0; --unread_groups_) {
-      if (auto skipped = read_to_sync(); !skipped) return skipped;
-    }
     PgResultPtr failure;
+    for (; unread_groups_ > 0; --unread_groups_) {
+      if (auto skipped = read_to_sync(&failure); !skipped) return skipped;
+    }
+    if (failure != nullptr) {
+      // A cancel can hit a rollback that nobody waited for; what the connection is in then is not known.
+      Error lost = lose(one_line(PQresultErrorMessage(failure.get())));
+      return cancel_sent_ ? cancelled() : lost;
+    }
     for (const SentStep& sent : steps_) {
       if (sent.step == Step::kStatement) PQsetSingleRowMode(pg_.get());
       for (;;) {
@@ -401,6 +424,7 @@ class Connection final : public TenantConnection {
     if (cancel_sent_ && !is_settled_) {
       // The server was told before PQcancel() returned; one more round trip, and the cancel cannot hit what comes next.
       is_settled_ = true;
+      is_cancellable_ = false;
       if (PQpipelineSync(pg_.get()) == 0) return lose();
       if (auto settled = read_to_sync(); !settled) return settled;
     }
@@ -461,16 +485,22 @@ class Connection final : public TenantConnection {
 
   Result<> wait(bool wants_write) {
     for (;;) {
+      if (is_cancellable_ && is_cancelled()) pass_cancel_on();
+      const auto until = cancel_sent_ && is_cancellable_ ? std::min(give_up_, next_cancel_) : give_up_;
+      int timeout = -1;
+      if (until != Clock::time_point::max()) {
+        const auto now = Clock::now();
+        if (now >= give_up_) return abandon();
+        timeout = static_cast<int>(
+            std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(until - now).count(), 0, 60'000));
+      }
       std::array<pollfd, 2> waits{
           {{PQsocket(pg_.get()), static_cast<short>(POLLIN | (wants_write ? POLLOUT : 0)), 0}, {wake_, POLLIN, 0}}};
-      int timeout = -1;
-      if (give_up_ != Clock::time_point::max()) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up_ - Clock::now()).count();
-        if (left <= 0) return abandon();
-        timeout = static_cast<int>(std::min<std::int64_t>(left, 60'000));
-      }
       if (::poll(waits.data(), waits.size(), timeout) < 0 && errno != EINTR) return lose("poll failed");
-      if (waits[1].revents != 0) pass_cancel_on();
+      if (waits[1].revents != 0) {
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const auto got = ::read(wake_, &ignored, sizeof ignored);
+      }
       if (waits[0].revents != 0) return {};
     }
   }
@@ -478,21 +508,20 @@ class Connection final : public TenantConnection {
   // The server did not even report its own timeout. What it still does, it does without us: the closed connection ends
   // it.
   Error abandon() {
-    const bool was_cancelled = cancel_sent_;
-    Error error = lose("the server did not answer within its own limit");
-    if (was_cancelled) return cancelled();
-    error = timed_out();
+    Error error = cancel_sent_ ? cancelled() : timed_out();
     error.detail = "the server did not answer within its own limit";
+    lose(error.detail);
     return error;
   }
 
-  // Runs on the owning thread, which waits for this very transaction: it cannot hit another one.
+  // Runs on the owning thread, which waits for this very transaction: it cannot hit another one. The server ignores a
+  // cancel that comes before the statement does, so it is repeated.
   void pass_cancel_on() {
-    std::uint64_t ignored = 0;
-    [[maybe_unused]] const auto got = ::read(wake_, &ignored, sizeof ignored);
-    if (!is_cancelled() || !is_cancellable_ || cancel_sent_) return;
+    const auto now = Clock::now();
+    if (cancel_sent_ && now < next_cancel_) return;
+    if (!cancel_sent_) give_up_ = std::min(give_up_, now + kAfterCancel);
     cancel_sent_ = true;
-    give_up_ = std::min(give_up_, Clock::now() + kAfterCancel);
+    next_cancel_ = now + kRepeatCancel;
     PGcancel* request = PQgetCancel(pg_.get());
     if (request == nullptr) return;
     std::array<char, 256> message{};
@@ -522,7 +551,6 @@ class Connection final : public TenantConnection {
   }
 
   // ---- statements
-  // -------------------------------------------------------------------------------------------------------
 
   Result<> ready_for_statement() {
     sqlstate_.clear();
@@ -546,11 +574,13 @@ class Connection final : public TenantConnection {
         return connected;
       }
     }
-    return send_evicted();
+    return {};
   }
 
   Result<> run(std::string_view sql, std::span<const SqlValue> parameters, Finish finish, bool keep_rows) {
     if (auto ready = ready_for_statement(); !ready) return ready;
+    if (parameters.size() > kMostParameters)
+      return Error{Errc::kInvalidArgument, "A statement has at most 65535 parameters.", {}};
     if (auto bound = parameters_.bind(parameters); !bound) return bound;
     PreparedStatement* statement = statements_.find(sql);
     if (statement == nullptr) {
@@ -562,12 +592,14 @@ class Connection final : public TenantConnection {
       }
       statement = &add_to(statements_, sql);
     }
+    if (auto sent = send_evicted(); !sent) return sent;
     const bool is_first = state_ == State::kNoted;
     auto done = run_once(*statement, finish, keep_rows);
     // The table changed under the plan, or the server forgot it. Nothing else is lost when this was the transaction's
     // first statement.
     if (!done && (sqlstate_ == "0A000" || sqlstate_ == "26000") && statement->is_ready) {
-      evicted_.push_back(std::exchange(statement->name, statement->name + "r"));
+      if (sqlstate_ == "0A000") evicted_.push_back(statement->name);
+      statement->name += 'r';
       statement->is_ready = false;
       if (!is_first) return Error{Errc::kRetry, "The database was changed meanwhile; try again.", done.error().detail};
       rollback();
@@ -588,7 +620,7 @@ class Connection final : public TenantConnection {
                                    parameters_.lengths(), parameters_.formats(), 0) == 0;
     steps_.push_back({Step::kStatement, nullptr});
     if (finish == Finish::kCommit) send_prepared(kCommit, Step::kControl);
-    auto done = finish_group(keep_rows, true);
+    auto done = finish_group(give_up_at(), keep_rows, true);
     if (finish == Finish::kCommit && state_ != State::kLost) {
       if (!done) rollback();
       state_ = State::kNoted;
@@ -615,6 +647,7 @@ class Connection final : public TenantConnection {
   bool broken_ = false;          // libpq refused a part of it
   int unread_groups_ = 0;        // sent before, answers not read
   Clock::time_point give_up_{};
+  Clock::time_point next_cancel_{};
   bool is_cancellable_ = false;
   bool cancel_sent_ = false;
   bool is_settled_ = false;  // nothing of the cancel is under way any more

@@ -64,7 +64,8 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   /// Ends the stream after what is queued. Idempotent.
   virtual void close() = 0;
   [[nodiscard]] virtual bool is_open() const noexcept = 0;
-  /// Called once, on an I/O thread, when the stream has ended for whatever reason (at once when it already has).
+  /// Called once, on an I/O thread, when the stream has ended for whatever reason (at once when it already has). The
+  /// callback must not throw.
   virtual void on_closed(std::function<void()> callback) = 0;
 };
 
@@ -72,13 +73,13 @@ struct HttpServerConfig {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free port
   unsigned io_threads = 0;    ///< 0: one for each core, at most 4
-  std::size_t max_header_bytes = 16 * 1024;
-  std::size_t max_body_bytes = 4 * 1024 * 1024;
+  std::size_t max_header_bytes = std::size_t{16} * 1024;
+  std::size_t max_body_bytes = std::size_t{4} * 1024 * 1024;
   std::size_t max_connections = 20'000;
   std::chrono::seconds request_limit{30};  ///< from the first byte of a request to its last
   std::chrono::seconds idle_limit{75};     ///< keep-alive connection without a request
   std::chrono::seconds heartbeat{15};      ///< on SSE streams
-  std::size_t max_stream_queue_bytes = 4 * 1024 * 1024;
+  std::size_t max_stream_queue_bytes = std::size_t{4} * 1024 * 1024;
   std::chrono::seconds stream_write_limit{30};
   /// Origins and hosts allowed beside loopback names. An Origin that is present and not allowed, or on a loopback
   /// address a Host that is no loopback name, is 403 before anything else is looked at.

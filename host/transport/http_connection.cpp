@@ -23,9 +23,9 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kStreamFields = "Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n";
 
 constexpr std::size_t kFirstRead = 1024;
-constexpr std::size_t kLargeRead = 64 * 1024;
+constexpr std::size_t kLargeRead = std::size_t{64} * 1024;
 // Kept between requests; a larger buffer goes back when its request has been answered.
-constexpr std::size_t kKeptBuffer = 16 * 1024;
+constexpr std::size_t kKeptBuffer = std::size_t{16} * 1024;
 constexpr std::chrono::seconds kLingerLimit{2};
 
 }  // namespace
@@ -123,7 +123,7 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
   for (;;) {
     const auto progress = parser.feed(buffer_);
     if (progress == RequestParser::Progress::kRefused) {
-      co_await refuse(parser.refusal(), {});
+      co_await refuse(parser.refusal(), parser);
       co_return false;
     }
     // As soon as the head is there, before anything is decided from it: may this page talk to us?
@@ -131,7 +131,7 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
       is_checked = true;
       const HttpRequest request = parser.request(buffer_, remote_address_);
       if (const Refusal* refusal = context_.policy.check(request.origin, request.host)) {
-        co_await refuse(*refusal, {});
+        co_await refuse(*refusal, parser);
         co_return false;
       }
       if (parser.expects_continue() && request.body.empty() && progress == RequestParser::Progress::kBody) {
@@ -149,7 +149,7 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
     const std::size_t count = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
                                                                asio::redirect_error(asio::use_awaitable, ec));
     if (ec) {
-      if (has_expired_ && phase_ == Phase::kReading) co_await refuse(kTooSlow, {});
+      if (has_expired_ && phase_ == Phase::kReading) co_await refuse(kTooSlow, parser);
       co_return false;
     }
     buffer_.commit(count);
@@ -272,9 +272,14 @@ void HttpConnection::end_stream() {
   std::exchange(stream_, nullptr)->detach();
 }
 
-asio::awaitable<void> HttpConnection::refuse(const Refusal& refusal, std::string cors_fields) {
+/// Answers and gives up the connection: where the next request would begin is not known, or not worth waiting for.
+asio::awaitable<void> HttpConnection::refuse(const Refusal& refusal, const RequestParser& parser) {
   has_expired_ = false;
   context_.events.emit(RequestRefused{refusal.reason, remote_address_, refusal.message});
+  // A page that may talk to us may also read why it was refused.
+  const HttpRequest request = parser.request(buffer_, remote_address_);
+  const bool is_trusted = context_.policy.check(request.origin, request.host) == nullptr;
+  const std::string cors_fields = is_trusted ? OriginPolicy::cors_fields(request.origin) : std::string();
   const std::string body = error_body(refusal);
   ResponseHead head;
   head.status = refusal.status;

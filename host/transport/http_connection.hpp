@@ -66,7 +66,7 @@ class HttpConnection {
   boost::asio::awaitable<bool> read_request(RequestParser& parser);
   boost::asio::awaitable<bool> answer(RequestParser& parser);
   boost::asio::awaitable<bool> serve_stream();
-  boost::asio::awaitable<void> refuse(const Refusal& refusal, std::string cors_fields);
+  boost::asio::awaitable<void> refuse(const Refusal& refusal, const RequestParser& parser);
   boost::asio::awaitable<bool> write(std::string_view body);
   boost::asio::awaitable<void> linger();
 

@@ -99,7 +99,7 @@ error_code IoThread::listen(tcp::endpoint& endpoint) {
 
 void IoThread::start() {
   sweep();
-  asio::co_spawn(io_, accept(), [](std::exception_ptr failure) {
+  asio::co_spawn(io_, accept(), [](const std::exception_ptr& failure) {
     if (failure) std::rethrow_exception(failure);
   });
   thread_ = std::thread([this] {
@@ -113,7 +113,11 @@ asio::awaitable<void> IoThread::accept() {
     error_code ec;
     tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, ec));
     if (!ec) {
-      admit(std::move(socket));
+      try {
+        admit(std::move(socket));
+      } catch (const std::exception& error) {
+        context_.events.emit(HostNotice{Severity::kError, "http", error.what()});
+      }
       continue;
     }
     if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;
@@ -142,12 +146,13 @@ void IoThread::admit(tcp::socket socket) {
   // Otherwise the kernel takes megabytes for a reader that is slow or gone, and the write limits see no progress for
   // seconds.
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
-  asio::co_spawn(io_, serve(std::move(socket), std::move(remote_address)), [&counters = counters_](std::exception_ptr) {
-    // The coroutine has caught what it can throw.
-    if (counters.open_connections.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    const std::scoped_lock lock(counters.mutex);
-    counters.changed.notify_all();
-  });
+  asio::co_spawn(io_, serve(std::move(socket), std::move(remote_address)),
+                 [&counters = counters_](const std::exception_ptr&) {
+                   // The coroutine has caught what it can throw.
+                   if (counters.open_connections.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+                   const std::scoped_lock lock(counters.mutex);
+                   counters.changed.notify_all();
+                 });
 }
 
 asio::awaitable<void> IoThread::serve(tcp::socket socket, std::string remote_address) {

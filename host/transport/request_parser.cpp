@@ -55,7 +55,7 @@ bool is_method_char(char c) noexcept {
 }
 
 bool is_inside(std::string_view text, std::string_view whole) noexcept {
-  const std::less_equal<const char*> le;
+  const std::less_equal<> le;
   return le(whole.data(), text.data()) && le(text.data() + text.size(), whole.data() + whole.size());
 }
 

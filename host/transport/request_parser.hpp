@@ -37,12 +37,14 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   /// Bytes of `buffer` that a complete request takes.
   [[nodiscard]] std::size_t size() const noexcept { return head_bytes_ + body_bytes_; }
 
-  // From here on the head must be complete.
+  /// The request as views into `buffer` and this object: fields from the end of the head on, the body from kComplete
+  /// on. Of a refused request, what came before its fault.
+  [[nodiscard]] HttpRequest request(const ReadBuffer& buffer, std::string_view remote_address) const;
+
+  // From the end of the head on:
   [[nodiscard]] bool is_http_1_1() const noexcept { return version_ == 11; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
   [[nodiscard]] bool keeps_alive() const noexcept { return keeps_alive_; }
-  /// The request as views into `buffer` and this object. The body is complete only after kComplete.
-  [[nodiscard]] HttpRequest request(const ReadBuffer& buffer, std::string_view remote_address) const;
 
  private:
   enum Field : std::uint8_t {

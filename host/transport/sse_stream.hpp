@@ -69,11 +69,11 @@ class SseStreamImpl final : public SseStream {
   bool waits_for_room_ = false;
   std::string queue_;  ///< before attach(): events; after: bytes for the socket, from sent_ on
   std::size_t sent_ = 0;
-  std::size_t max_queue_bytes_ = 4 * 1024 * 1024;
+  std::size_t max_queue_bytes_ = std::size_t{4} * 1024 * 1024;
   boost::asio::ip::tcp::socket* socket_ = nullptr;  ///< null when not attached
   int descriptor_ = -1;                             ///< of socket_; the one thing of it that other threads use
   const std::atomic<TimePoint>* now_ = nullptr;
-  TimePoint last_progress_{};  ///< last time that bytes went out, or that the first byte was queued
+  TimePoint last_progress_;  ///< last time that bytes went out, or that the first byte was queued
   std::function<void()> on_closed_;
 };
 
