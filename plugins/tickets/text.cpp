@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 
 namespace tickets {
 namespace {
@@ -243,6 +244,12 @@ std::string shorten(std::string_view text, std::size_t limit, bool& was_cut) {
     take(rest);
   }
   return std::string(text);
+}
+
+std::string quote_line(std::string_view line) {
+  std::string out = "\"";
+  std::replace_copy(line.begin(), line.end(), std::back_inserter(out), '"', '\'');
+  return out + '"';
 }
 
 std::string_view trim(std::string_view text) {

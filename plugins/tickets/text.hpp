@@ -40,6 +40,9 @@ std::string clean_line(std::string_view text);
 /// At most `limit` characters; what is cut off ends in "…" and sets `was_cut`.
 std::string shorten(std::string_view text, std::size_t limit, bool& was_cut);
 
+/// A line of people's text between double quotes. It has none inside, so that nobody can write their way out of them.
+std::string quote_line(std::string_view line);
+
 /// Without white space at both ends.
 std::string_view trim(std::string_view text);
 

@@ -1,7 +1,6 @@
 #include "ticket_service.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 
 #include "text.hpp"
@@ -15,6 +14,7 @@ constexpr std::string_view kCreateTool = "create_ticket";
 constexpr std::string_view kReplyTool = "add_reply";
 constexpr std::int64_t kHistorySteps = 100;
 constexpr std::size_t kHistoryText = 100;
+
 /// One line of what the caller gave; nothing when that is nothing to read.
 std::optional<std::string> given(const std::optional<std::string>& argument) {
   if (!argument) return std::nullopt;
@@ -51,10 +51,6 @@ Priority read_priority(PriorityInput input, std::vector<std::string>& warnings) 
 std::optional<std::vector<std::string>> unless_empty(std::vector<std::string> texts) {
   if (texts.empty()) return std::nullopt;
   return texts;
-}
-
-std::string quoted_title(std::string_view title) {
-  return "\"" + std::string(title) + "\"";
 }
 
 void refuse_other_arguments(std::string_view tool, std::string_view key) {
@@ -98,6 +94,7 @@ CreatedTicket TicketService::create(const CreateTicket& request) {
   result.ticket.title = ticket.title;
   result.ticket.priority = ticket.priority;
   result.ticket.updated_at = inserted->created_at;
+  result.ticket.created_at = inserted->created_at;
   result.ticket.due_at = inserted->due_at;
   result.ticket.category = ticket.category;
   result.ticket.assignee = ticket.assignee;
@@ -412,7 +409,7 @@ void TicketService::refuse_unknown(std::string_view ref) {
     message.append(i == 0 ? " Nearest: " : ", ")
         .append(nearest[i].first)
         .append(" ")
-        .append(quoted_title(nearest[i].second));
+        .append(quote_line(nearest[i].second));
   }
   message.append(nearest.empty() ? "" : ".").append(" Use list_tickets to find it.");
   throw Refusal(Kind::kNotFound, message);

@@ -293,11 +293,11 @@ std::vector<std::pair<std::int64_t, Message>> PostgresTicketStore::messages(std:
 }
 
 std::vector<HistoryEvent> PostgresTicketStore::history(std::string_view ref, std::int64_t limit) {
-  Rows rows =
-      call_.query(toolhost::last,
-                  "select local_time(at, $1::text), actor, via_key, field, old_value, new_value from ticket_history "
-                  "where ticket = $2::text order by version desc, field desc limit $3::bigint",
-                  time_zone_, ref, limit);
+  Rows rows = call_.query(toolhost::last,
+                          "select local_time(at, $1::text), actor, via_key, field, old_value, case when field in "
+                          "('reply', 'note') then ticket || '-' || new_value else new_value end from ticket_history "
+                          "where ticket = $2::text order by version desc, field desc limit $3::bigint",
+                          time_zone_, ref, limit);
   std::vector<HistoryEvent> events;
   while (const Row row = rows.next()) {
     events.push_back({std::string(row.text(0)), clean_line(row.text(1)), std::string(row.text(2)),
