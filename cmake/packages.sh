@@ -15,7 +15,7 @@ TOOLHOST_RUNTIME_PACKAGES=(postgresql-15)
 # What ./test needs on top. llvm-19 holds the symbolizer that sanitizer reports need; nodejs and npm only fetch the npm
 # packages of tests/e2e, among them the Node that runs the tests.
 TOOLHOST_TEST_PACKAGES=(
-  llvm-19 libclang-rt-19-dev clang-format-19 gcc g++ libgtest-dev libgmock-dev json-schema-test-suite python3
+  llvm-19 libclang-rt-19-dev clang-format-19 gcc g++ libgtest-dev libgmock-dev libtest-json-schema-acceptance-perl python3
   ca-certificates nodejs npm)
 
 # packages_missing NAME...: prints the named packages that are not installed, one a line. Takes milliseconds.

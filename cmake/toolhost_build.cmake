@@ -47,6 +47,7 @@ function(toolhost_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE toolhost_options ${ARG_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_compile_options(${name} PRIVATE -fPIC)  # as the precompiled header; executables would get -fPIE
   target_precompile_headers(${name} REUSE_FROM toolhost_pch)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   if(NOT ARG_TIMEOUT)

@@ -1,0 +1,23 @@
+#include "app/connection_help.hpp"
+
+#include <gtest/gtest.h>
+
+namespace toolhost::app {
+namespace {
+
+TEST(ConnectionHelp, FillsAddressAndKeyIntoEverySnippet) {
+  const std::string text = connection_snippets("http://127.0.0.1:8080", "hdsk_KEY");
+
+  EXPECT_NE(text.find(R"("url": "http://127.0.0.1:8080/sse")"), std::string::npos);
+  EXPECT_NE(text.find(R"("type": "sse")"), std::string::npos);
+  EXPECT_NE(text.find(R"("X-API-Key": "hdsk_KEY")"), std::string::npos);
+  EXPECT_NE(
+      text.find(
+          R"("args": ["-y", "mcp-remote", "http://127.0.0.1:8080/sse", "--header", "X-API-Key:${HELPDESK_KEY}"])"),
+      std::string::npos);
+  EXPECT_NE(text.find("Authorization: Bearer hdsk_KEY"), std::string::npos);
+  EXPECT_EQ(text.find('@'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace toolhost::app

@@ -1,0 +1,182 @@
+#include "plugin_runtime/plugin_definition.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+
+namespace toolhost::plugin_runtime {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+th_status do_nothing(void*, void*, th_call*) {
+  return TH_OK;
+}
+
+/// A correct definition of one tool, to be made wrong in one respect.
+struct Sample {
+  Sample(const Sample&) = delete;
+  Sample& operator=(const Sample&) = delete;
+  Sample() {
+    tool.struct_size = sizeof(tool);
+    tool.name = "make";
+    tool.description = "Makes a thing.";
+    tool.input_schema = R"({ "type": "object",
+                             "properties": {} })";
+    tool.handle = do_nothing;
+    migration = {sizeof(th_migration), 1, "things", "create table things ()"};
+    plugin.struct_size = sizeof(plugin);
+    plugin.id = "acme.things";
+    plugin.name = "Things";
+    plugin.version = "1.2.3";
+    plugin.tools = tools.data();
+    plugin.migrations = migrations.data();
+    plugin.services = services.data();
+    card.id = "acme.things";
+    card.version = "1.2.3";
+  }
+
+  Result<PluginDefinition> adopt() const { return adopt_definition(&plugin, card, milliseconds(30'000)); }
+  std::string refusal() const {
+    const auto adopted = adopt();
+    return adopted ? std::string("adopted") : adopted.error().message;
+  }
+
+  th_tool_def tool{};
+  th_migration migration{};
+  std::array<const th_tool_def*, 3> tools{&tool, nullptr, nullptr};
+  std::array<const th_migration*, 2> migrations{&migration, nullptr};
+  std::array<const char*, 3> services{TH_SVC_DB, "?toolhost.future/9", nullptr};
+  th_plugin_def plugin{};
+  ElfCard card;
+};
+
+TEST(AdoptDefinition, CopiesWhatAPluginDeclares) {
+  Sample sample;
+  sample.tool.flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT;
+  sample.tool.timeout_ms = 1500;
+  sample.tool.output_schema = R"({"type":"object"})";
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ(adopted->id, "acme.things");
+  ASSERT_EQ(adopted->tools.size(), 1U);
+  const auto& tool = adopted->tools[0].tool;
+  EXPECT_EQ(tool.name, "make");
+  EXPECT_EQ(tool.plugin, "acme.things");
+  EXPECT_EQ(tool.input_schema_json, R"({"type":"object","properties":{}})") << "compact: it goes into every tools/list";
+  EXPECT_TRUE(tool.read_only);
+  EXPECT_TRUE(tool.idempotent);
+  EXPECT_FALSE(tool.destructive);
+  EXPECT_TRUE(tool.output_schema);
+  EXPECT_EQ(tool.timeout, milliseconds(1500));
+  ASSERT_EQ(adopted->migrations.size(), 1U);
+  EXPECT_EQ(adopted->migrations[0].name, "things");
+  EXPECT_THAT(adopted->services, testing::ElementsAre(TH_SVC_DB, "?toolhost.future/9"));
+}
+
+TEST(AdoptDefinition, GivesAToolWithoutTimeoutTheDefault) {
+  EXPECT_EQ(Sample().adopt()->tools[0].tool.timeout, milliseconds(30'000));
+}
+
+TEST(AdoptDefinition, RefusesStructsThatAreTooSmallOrAbsurd) {
+  for (const std::uint32_t size : {0U, 4U, 100U, 1U << 30, 0xffffffffU}) {
+    Sample sample;
+    sample.plugin.struct_size = size;
+    EXPECT_THAT(sample.refusal(), HasSubstr("struct_size " + std::to_string(size)));
+    Sample other;
+    other.tool.struct_size = size == 100 ? 70 : size;
+    EXPECT_THAT(other.refusal(), HasSubstr("tools[0] has struct_size"));
+  }
+}
+
+TEST(AdoptDefinition, AcceptsALongerStructOnlyWhenItsUnknownEndIsZero) {
+  Sample sample;
+  struct Newer {
+    th_plugin_def known;
+    std::uint64_t unknown;
+  } newer{sample.plugin, 0};
+  newer.known.struct_size = sizeof(newer);
+  EXPECT_TRUE(adopt_definition(&newer.known, sample.card, milliseconds(1)));
+  newer.unknown = 1;
+  const auto refused = adopt_definition(&newer.known, sample.card, milliseconds(1));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("does not know; upgrade the host"));
+}
+
+TEST(AdoptDefinition, NamesTheFieldThatIsMissingOrNoText) {
+  Sample sample;
+  sample.plugin.name = nullptr;
+  EXPECT_THAT(sample.refusal(), HasSubstr("name is NULL"));
+  Sample not_utf8;
+  not_utf8.tool.description = "\xc3\x28";
+  EXPECT_THAT(not_utf8.refusal(), HasSubstr("tool make: description is not UTF-8"));
+  Sample no_handler;
+  no_handler.tool.handle = nullptr;
+  EXPECT_THAT(no_handler.refusal(), HasSubstr("tool make: handle is NULL"));
+  EXPECT_THAT(adopt_definition(nullptr, sample.card, milliseconds(1)).error().message,
+              HasSubstr("its definition is NULL"));
+}
+
+TEST(AdoptDefinition, RefusesToolNamesThatAssistantsRefuse) {
+  const std::string longest(64, 'a'), too_long(65, 'a');
+  for (const std::string& name :
+       {std::string("with space"), std::string("dotted.name"), std::string("\xc3\xa4"), too_long}) {
+    Sample sample;
+    sample.tool.name = name.c_str();
+    EXPECT_THAT(sample.refusal(), HasSubstr("a tool name is 1 to 64")) << name;
+  }
+  Sample sample;
+  sample.tool.name = longest.c_str();
+  EXPECT_TRUE(sample.adopt());
+}
+
+TEST(AdoptDefinition, RefusesSchemasThatAreNoObjectSchemas) {
+  for (const char* schema :
+       {"{", "[]", R"({"type":"array"})", R"({})", R"({"type":"object","$ref":"https://example.com/x"})"}) {
+    Sample sample;
+    sample.tool.input_schema = schema;
+    EXPECT_THAT(sample.refusal(), HasSubstr("tool make: input_schema")) << schema;
+    Sample other;
+    other.tool.output_schema = schema;
+    EXPECT_THAT(other.refusal(), HasSubstr("tool make: output_schema")) << schema;
+  }
+}
+
+TEST(AdoptDefinition, RefusesUnknownFlagsServicesAndNewerMinors) {
+  Sample sample;
+  sample.tool.flags = 1U << 31;
+  EXPECT_THAT(sample.refusal(), HasSubstr("flags hold bits"));
+  Sample no_service;
+  no_service.services[1] = "toolhost.future/9";
+  EXPECT_THAT(no_service.refusal(), HasSubstr("requires the service toolhost.future/9"));
+  Sample newer;
+  newer.plugin.abi_minor_required = TH_ABI_MINOR + 1;
+  EXPECT_THAT(newer.refusal(), HasSubstr("needs plugin ABI 1.1, this host offers 1.0"));
+}
+
+TEST(AdoptDefinition, RefusesAnIdThatIsNotTheCards) {
+  Sample sample;
+  sample.card.id = "acme.other";
+  EXPECT_THAT(sample.refusal(), HasSubstr("its card says acme.other 1.2.3, but its definition says acme.things 1.2.3"));
+}
+
+TEST(AdoptDefinition, RefusesTwoToolsOfOneName) {
+  Sample sample;
+  const th_tool_def twin = sample.tool;
+  sample.tools[1] = &twin;
+  EXPECT_THAT(sample.refusal(), HasSubstr("declares the tool make twice"));
+}
+
+TEST(PluginId, FollowsItsGrammar) {
+  for (const char* id : {"a", "acme.tickets", "a1_b.2c"}) EXPECT_TRUE(is_plugin_id(id)) << id;
+  for (const char* id : {"", "A", "1a", ".a", "a.", "a..b", "a-b", "../a", "a/b", "_a"})
+    EXPECT_FALSE(is_plugin_id(id)) << id;
+  EXPECT_TRUE(is_plugin_id(std::string(47, 'a')));
+  EXPECT_FALSE(is_plugin_id(std::string(48, 'a')));
+}
+
+}  // namespace
+}  // namespace toolhost::plugin_runtime

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""check_abi.py must tell an append from a break: each test changes a copy of the header in one way."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHECK_ABI, INCLUDE_DIR, CLANG = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+HEADER = "toolhost/plugin.h"
+
+
+class CheckAbi(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.include = pathlib.Path(self.directory.name)
+        self.golden = self.include / "layout.golden"
+        (self.include / "toolhost").mkdir()
+        self.text = (INCLUDE_DIR / HEADER).read_text()
+        self.write(self.text)
+        self.assertEqual(self.layout("--write"), (0, ""))
+
+    def write(self, text):
+        (self.include / HEADER).write_text(text)
+
+    def change(self, old, new):
+        self.assertEqual(self.text.count(old), 1, old)
+        self.write(self.text.replace(old, new))
+
+    def check(self, *arguments):
+        done = subprocess.run([sys.executable, CHECK_ABI, *arguments, "--clang", CLANG], capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    def layout(self, *options):
+        return self.check("layout", str(self.include), str(self.golden), *options)
+
+    def assert_break(self, wanted):
+        before = self.golden.read_text()
+        code, found = self.layout("--write")
+        self.assertEqual(code, 1)
+        self.assertIn(wanted, found)
+        self.assertEqual(self.golden.read_text(), before)
+
+    def test_unchanged_header_passes(self):
+        self.assertEqual(self.layout(), (0, ""))
+
+    def test_appended_function_passes_once_written(self):
+        self.change("TH_ON(any);\n} th_call_api;",
+                    "TH_ON(any);\n  th_status (*later)(th_call*) TH_ON(worker);\n} th_call_api;")
+        code, found = self.layout()
+        self.assertEqual(code, 1)
+        self.assertIn("--write", found)
+        self.assertEqual(self.layout("--write"), (0, ""))
+        self.assertEqual(self.layout(), (0, ""))
+
+    def test_field_in_the_middle_is_a_break(self):
+        self.change("const char* product;", "const char* brand;\n  const char* product;")
+        self.assert_break("th_host_api.product")
+
+    def test_changed_parameter_is_a_break(self):
+        self.change("int32_t (*cancelled)(th_call* call)", "int32_t (*cancelled)(th_host* call)")
+        self.assert_break("th_call_api.cancelled")
+
+    def test_removed_field_is_a_break(self):
+        self.change("  void* user; /* passed to handle */\n", "")
+        self.assert_break("th_tool_def.user is gone")
+
+    def test_grown_frozen_struct_is_a_break(self):
+        self.change("uint8_t b[16]; /* network byte order */", "uint8_t b[16];\n  uint64_t more;")
+        self.assert_break("th_uuid is frozen and changed")
+
+    def test_changed_constant_is_a_break(self):
+        self.change("#define TH_E_RETRY (-8)", "#define TH_E_RETRY (-18)")
+        self.assert_break("TH_E_RETRY changed")
+
+    def test_function_without_threads_is_found(self):
+        self.assertEqual(self.check("threads", str(self.include)), (0, ""))
+        self.change("th_status (*savepoint)(th_call* call, int32_t operation) TH_ON(worker);",
+                    "th_status (*savepoint)(th_call* call, int32_t operation);")
+        code, found = self.check("threads", str(self.include))
+        self.assertEqual(code, 1)
+        self.assertEqual(found, "th_db_api.savepoint does not say TH_ON(any), TH_ON(worker) or TH_ON(load)\n")
+
+    def test_unknown_thread_is_found(self):
+        self.change("void (*destroy)(void* instance) TH_ON(load);", "void (*destroy)(void* instance) TH_ON(main);")
+        self.assertIn("th_plugin_def.destroy", self.check("threads", str(self.include))[1])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,182 @@
+#pragma once
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/gatekeeper.hpp"
+#include "observability/events.hpp"
+#include "plugin_runtime/plugin_host.hpp"
+#include "transport/http.hpp"
+
+/// What stands below the protocol, small enough to see through.
+namespace toolhost::protocol::fakes {
+
+inline CallerPtr caller(std::int64_t key, std::string tenant = "demo") {
+  return std::make_shared<const Caller>(Caller{.tenant_id = TenantId{1},
+                                               .tenant = std::move(tenant),
+                                               .time_zone = "UTC",
+                                               .key_id = KeyId{key},
+                                               .key_prefix = "hdsk_abc123",
+                                               .principal = "ann@example.com"});
+}
+
+class RecordingEvents final : public observability::EventSink {
+ public:
+  void emit(const observability::Event& event) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (const auto* call = std::get_if<observability::ToolCalled>(&event)) {
+      calls_.push_back(std::string(call->tool) + " " + std::string(call->outcome));
+    } else if (const auto* refused = std::get_if<observability::RequestRefused>(&event)) {
+      refusals_.emplace_back(refused->reason);
+    }
+  }
+  std::vector<std::string> calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  std::vector<std::string> refusals() const {
+    const std::lock_guard lock(mutex_);
+    return refusals_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> calls_, refusals_;
+};
+
+/// Knows the keys "one" (key 1) and "two" (key 2), until they are revoked.
+class FakeGatekeeper final : public access::Gatekeeper {
+ public:
+  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization) override {
+    if (!is_trusted) return Error{Errc::kUnavailable, "API keys cannot be checked", ""};
+    if (x_api_key.empty() && authorization.empty()) return Error{Errc::kUnauthenticated, "No API key: send one", ""};
+    for (const auto& [text, caller] : keys) {
+      if (x_api_key == text || authorization == "Bearer " + text) return caller;
+    }
+    return Error{Errc::kUnauthenticated, "Invalid API key", ""};
+  }
+  void count_use(const Caller& caller) noexcept override { uses.push_back(value(caller.key_id)); }
+  void on_revoked(std::function<void(KeyId)> on_revoked) override { revoked_ = std::move(on_revoked); }
+  std::chrono::milliseconds unconfirmed_for() const override { return {}; }
+
+  void revoke(std::string_view text) {
+    const auto found = std::find_if(keys.begin(), keys.end(), [&](const auto& key) { return key.first == text; });
+    const KeyId id = found->second->key_id;
+    keys.erase(found);
+    revoked_(id);
+  }
+
+  std::vector<std::pair<std::string, CallerPtr>> keys{{"one", caller(1)}, {"two", caller(2, "other")}};
+  std::vector<std::int64_t> uses;
+  bool is_trusted = true;
+
+ private:
+  std::function<void(KeyId)> revoked_;
+};
+
+class FakeRegistry final : public plugin_runtime::ToolRegistry {
+ public:
+  explicit FakeRegistry(std::uint64_t generation) : generation_(generation) {}
+
+  /// Keeps the tools sorted by name, as a registry does.
+  plugin_runtime::Tool& add(std::string name) {
+    auto tool = std::make_unique<plugin_runtime::Tool>(plugin_runtime::Tool{
+        .name = std::move(name),
+        .title = "A title",
+        .description = "What it does",
+        .plugin = "test",
+        .input_schema_json = R"({"type":"object"})",
+        .input_schema = JsonSchema::compile(R"({"type":"object"})").value(),
+    });
+    auto& added = *tool;
+    owned_.push_back(std::move(tool));
+    tools_.insert(std::upper_bound(tools_.begin(), tools_.end(), &added,
+                                   [](const auto* a, const auto* b) { return a->name < b->name; }),
+                  &added);
+    return added;
+  }
+  std::span<const plugin_runtime::Tool* const> tools() const noexcept override { return tools_; }
+  const plugin_runtime::Tool* find(std::string_view name) const noexcept override {
+    const auto found = std::find_if(tools_.begin(), tools_.end(), [&](const auto* tool) { return tool->name == name; });
+    return found == tools_.end() ? nullptr : *found;
+  }
+  std::uint64_t generation() const noexcept override { return generation_; }
+
+ private:
+  const std::uint64_t generation_;
+  std::vector<std::unique_ptr<plugin_runtime::Tool>> owned_;
+  std::vector<const plugin_runtime::Tool*> tools_;
+};
+
+/// Has the tools "echo" (never blocks; answers its arguments), "fail" (a tool error) and "slow" (waits for
+/// finish_next()).
+class FakePluginHost final : public plugin_runtime::PluginHost {
+ public:
+  FakePluginHost() {
+    registry_ = std::make_shared<FakeRegistry>(1);
+    registry_->add("slow");
+    registry_->add("fail");
+    registry_->add("echo").non_blocking = true;
+  }
+
+  plugin_runtime::RegistryPtr registry() const noexcept override { return registry_; }
+  std::vector<plugin_runtime::PluginInfo> plugins() const override { return {}; }
+  void run(plugin_runtime::ToolCallPtr call) override {
+    if (call->tool->name == "slow" || !runs_inline) {
+      waiting.push_back(std::move(call));
+    } else {
+      finish(*call);
+    }
+  }
+  void stop(std::chrono::milliseconds) override {}
+
+  /// Ends the call that has waited longest.
+  void finish_next() {
+    const auto call = std::move(waiting.front());
+    waiting.pop_front();
+    finish(*call);
+  }
+
+  std::deque<plugin_runtime::ToolCallPtr> waiting;
+  bool runs_inline = true;  ///< false: every call waits, whatever its tool declares
+
+ private:
+  static void finish(plugin_runtime::ToolCall& call) {
+    plugin_runtime::ToolResult result;
+    result.is_error = call.tool->name == "fail" || call.cancelled;
+    result.outcome = call.cancelled    ? plugin_runtime::Outcome::kCancelled
+                     : result.is_error ? plugin_runtime::Outcome::kToolError
+                                       : plugin_runtime::Outcome::kOk;
+    result.content_json = R"([{"type":"text","text":"done"}])";
+    result.structured_json = result.is_error ? "" : json::to_text(call.arguments);
+    call.on_done(call, std::move(result));
+  }
+
+  std::shared_ptr<FakeRegistry> registry_;
+};
+
+/// Remembers what it was sent.
+class RecordingStream final : public transport::SseStream {
+ public:
+  bool send(std::string_view event, std::string_view data) override {
+    if (is_closed) return false;
+    events.push_back(std::string(event) + " " + std::string(data));
+    return true;
+  }
+  void close() override {
+    if (std::exchange(is_closed, true)) return;
+    if (callback) callback();
+  }
+  bool is_open() const noexcept override { return !is_closed; }
+  void on_closed(std::function<void()> on_closed) override { callback = std::move(on_closed); }
+
+  std::vector<std::string> events;
+  bool is_closed = false;
+  std::function<void()> callback;
+};
+
+}  // namespace toolhost::protocol::fakes

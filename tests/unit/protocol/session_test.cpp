@@ -1,0 +1,208 @@
+#include "protocol/session.hpp"
+
+#include <gtest/gtest.h>
+
+#include "fakes.hpp"
+
+namespace toolhost::protocol {
+namespace {
+
+using namespace std::chrono_literals;
+using fakes::RecordingStream;
+constexpr SessionTable::Clock::time_point kStart{1000s};
+constexpr SessionLimits kLimits{.idle_limit = 60min, .max_sessions_per_key = 3, .max_streams_per_key = 2};
+
+const CallerPtr kOne = fakes::caller(1);
+const CallerPtr kTwo = fakes::caller(2);
+
+Secret sealing_key(char fill = 's') {
+  return Secret(std::string(32, fill));
+}
+
+/// Remembers why it was stopped.
+class FakeCall final : public OpenCall {
+ public:
+  void stop(StopReason reason) noexcept override { stopped = reason; }
+  std::optional<StopReason> stopped;
+};
+
+class Sessions : public testing::Test {
+ protected:
+  const Secret key_ = sealing_key();
+  SessionTable table_{key_, kLimits};
+};
+
+TEST(SessionSeal, RecognisesItsOwnIds) {
+  const SessionSeal seal(sealing_key());
+  for (const auto revision : {Revision::k2024_11_05, Revision::k2025_11_25}) {
+    const auto id = seal.make(KeyId{7}, revision);
+    EXPECT_EQ(seal.open(KeyId{7}, id), revision);
+    EXPECT_EQ(SessionSeal(sealing_key()).open(KeyId{7}, id), revision);
+  }
+  EXPECT_NE(seal.make(KeyId{7}, kNewestRevision), seal.make(KeyId{7}, kNewestRevision));
+}
+
+TEST(SessionSeal, MakesVisibleAsciiThatFitsAHeader) {
+  const auto id = SessionSeal(sealing_key()).make(KeyId{7}, kNewestRevision);
+  EXPECT_EQ(id.size(), 46U);
+  EXPECT_TRUE(std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
+}
+
+TEST(SessionSeal, RefusesAnotherKeyAnotherSealAndEveryChange) {
+  const SessionSeal seal(sealing_key());
+  const auto id = seal.make(KeyId{7}, kNewestRevision);
+  EXPECT_FALSE(seal.open(KeyId{8}, id));
+  EXPECT_FALSE(SessionSeal(sealing_key('x')).open(KeyId{7}, id));
+  EXPECT_FALSE(seal.open(KeyId{7}, ""));
+  EXPECT_FALSE(seal.open(KeyId{7}, id.substr(1)));
+  EXPECT_FALSE(seal.open(KeyId{7}, id + "A"));
+  for (std::size_t at = 0; at < id.size(); ++at) {
+    auto changed = id;
+    changed[at] = changed[at] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(seal.open(KeyId{7}, changed)) << at;
+  }
+}
+
+TEST_F(Sessions, AreFoundByTheirKeyOnly) {
+  const auto session = table_.create(*kOne, Revision::k2025_06_18, kStart);
+  EXPECT_EQ(table_.find(*kOne, session->id(), kStart), session);
+  EXPECT_EQ(table_.find(*kTwo, session->id(), kStart), nullptr);
+  EXPECT_EQ(table_.find(*kOne, "garbage", kStart), nullptr);
+  EXPECT_EQ(table_.find(*kOne, "", kStart), nullptr);
+}
+
+TEST_F(Sessions, AreRecoveredAfterARestart) {
+  const auto id = table_.create(*kOne, Revision::k2025_06_18, kStart)->id();
+  SessionTable restarted(key_, kLimits);
+  EXPECT_EQ(restarted.find_remembered(*kOne, id, kStart), nullptr);
+  const auto session = restarted.find(*kOne, id, kStart);
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(session->revision(), Revision::k2025_06_18);
+  EXPECT_EQ(restarted.find(*kOne, id, kStart), session);
+  EXPECT_EQ(restarted.find(*kTwo, id, kStart), nullptr);
+}
+
+TEST_F(Sessions, StayEnded) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  EXPECT_FALSE(table_.end(*kTwo, session->id(), kStart));
+  EXPECT_TRUE(table_.end(*kOne, session->id(), kStart));
+  EXPECT_EQ(table_.find(*kOne, session->id(), kStart), nullptr);
+  EXPECT_FALSE(table_.end(*kOne, session->id(), kStart));
+}
+
+TEST_F(Sessions, OfAKeyGiveWayLongestIdleFirst) {
+  const auto first = table_.create(*kOne, kNewestRevision, kStart);
+  const auto second = table_.create(*kOne, kNewestRevision, kStart);
+  const auto other = table_.create(*kTwo, kNewestRevision, kStart);
+  table_.create(*kOne, kNewestRevision, kStart);
+  table_.find(*kOne, first->id(), kStart + 1s);
+  table_.create(*kOne, kNewestRevision, kStart + 2s);
+  EXPECT_EQ(second->ended(), StopReason::kSessionEnded);
+  EXPECT_FALSE(first->ended());
+  EXPECT_FALSE(other->ended());
+  // The id still proves itself.
+  EXPECT_NE(table_.find(*kOne, second->id(), kStart + 3s), nullptr);
+}
+
+TEST_F(Sessions, AreForgottenWhenIdle) {
+  const auto idle = table_.create(*kOne, kNewestRevision, kStart);
+  const auto used = table_.create(*kOne, kNewestRevision, kStart);
+  const auto streaming = table_.create(*kOne, kNewestRevision, kStart);
+  auto stream = std::make_shared<RecordingStream>();
+  ASSERT_EQ(table_.attach(streaming, stream), SessionTable::Attaching::kAttached);
+  table_.find(*kOne, used->id(), kStart + 30min);
+  table_.create(*fakes::caller(17), kNewestRevision,
+                kStart + 61min);  // of the same shard: its arrival is when somebody looks
+  EXPECT_EQ(table_.size(), 3U);
+  EXPECT_EQ(table_.find_remembered(*kOne, idle->id(), kStart + 61min), nullptr);
+  EXPECT_EQ(table_.find_remembered(*kOne, used->id(), kStart + 61min), used);
+  EXPECT_FALSE(stream->is_closed);
+}
+
+TEST_F(Sessions, HaveOneStreamAtATime) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto first = std::make_shared<RecordingStream>();
+  const auto second = std::make_shared<RecordingStream>();
+  EXPECT_EQ(table_.attach(session, first), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.attach(session, second), SessionTable::Attaching::kOccupied);
+  table_.detach(session, *first);
+  EXPECT_EQ(table_.attach(session, second), SessionTable::Attaching::kAttached);
+}
+
+TEST_F(Sessions, OfBothTransportsShareTheLimitOfStreams) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto stream = std::make_shared<RecordingStream>();
+  const auto legacy = table_.open_stream(*kOne, stream);
+  ASSERT_NE(legacy, nullptr);
+  EXPECT_EQ(table_.attach(session, std::make_shared<RecordingStream>()), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.open_stream(*kOne, std::make_shared<RecordingStream>()), nullptr);
+  EXPECT_NE(table_.open_stream(*kTwo, std::make_shared<RecordingStream>()), nullptr);
+  table_.close_stream(legacy);
+  EXPECT_NE(table_.open_stream(*kOne, std::make_shared<RecordingStream>()), nullptr);
+}
+
+TEST_F(Sessions, OfAStreamBelongToItsKeyAndEndWithIt) {
+  const auto stream = std::make_shared<RecordingStream>();
+  const auto session = table_.open_stream(*kOne, stream);
+  EXPECT_EQ(table_.find_stream(*kOne, session->id()), session);
+  EXPECT_EQ(table_.find_stream(*kTwo, session->id()), nullptr);
+  const auto call = std::make_shared<FakeCall>();
+  session->open_call("1", call);
+  table_.close_stream(session);
+  EXPECT_EQ(table_.find_stream(*kOne, session->id()), nullptr);
+  EXPECT_EQ(call->stopped, StopReason::kSessionEnded);
+}
+
+TEST_F(Sessions, RefuseAnIdThatIsOpen) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto call = std::make_shared<FakeCall>();
+  EXPECT_EQ(session->open_call("7", call), Session::Opening::kOpened);
+  EXPECT_EQ(session->open_call("7", call), Session::Opening::kDuplicate);
+  EXPECT_EQ(session->open_call("\"7\"", call), Session::Opening::kOpened);
+  session->close_call("7");
+  EXPECT_EQ(session->open_call("7", call), Session::Opening::kOpened);
+}
+
+TEST_F(Sessions, CancelOneCallByItsId) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto wanted = std::make_shared<FakeCall>(), other = std::make_shared<FakeCall>();
+  session->open_call("7", wanted);
+  session->open_call("8", other);
+  session->cancel_call("7");
+  session->cancel_call("9");
+  EXPECT_EQ(wanted->stopped, StopReason::kCancelledByClient);
+  EXPECT_FALSE(other->stopped);
+}
+
+TEST_F(Sessions, EndWithTheirKey) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto stream = std::make_shared<RecordingStream>(), legacy_stream = std::make_shared<RecordingStream>();
+  table_.attach(session, stream);
+  table_.open_stream(*kOne, legacy_stream);
+  const auto call = std::make_shared<FakeCall>(), lone_call = std::make_shared<FakeCall>();
+  session->open_call("1", call);
+  table_.without_session(*kOne)->open_call("c-1", lone_call);
+  const auto untouched = table_.create(*kTwo, kNewestRevision, kStart);
+
+  table_.end_key(kOne->key_id, StopReason::kKeyRevoked);
+
+  EXPECT_TRUE(stream->is_closed);
+  EXPECT_TRUE(legacy_stream->is_closed);
+  EXPECT_EQ(call->stopped, StopReason::kKeyRevoked);
+  EXPECT_EQ(lone_call->stopped, StopReason::kKeyRevoked);
+  EXPECT_EQ(session->open_call("2", call), Session::Opening::kEnded);
+  EXPECT_FALSE(untouched->ended());
+}
+
+TEST_F(Sessions, AllEndAtShutdown) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto stream = std::make_shared<RecordingStream>();
+  table_.open_stream(*kTwo, stream);
+  table_.end_all(StopReason::kShutdown);
+  EXPECT_EQ(session->ended(), StopReason::kShutdown);
+  EXPECT_TRUE(stream->is_closed);
+  EXPECT_EQ(table_.size(), 0U);
+}
+
+}  // namespace
+}  // namespace toolhost::protocol

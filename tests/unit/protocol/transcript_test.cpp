@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "fakes.hpp"
+#include "protocol/dispatcher.hpp"
+#include "protocol/sse_endpoint.hpp"
+
+namespace toolhost::protocol {
+namespace {
+
+/// One line of a transcript: {"send": message} or {"send_text": "..."}, then {"expect": message}, {"expect_status": n}
+/// for a refused POST, or nothing expected at all. {"finish": true} lets the longest waiting "slow" call end.
+class Transcript : public testing::TestWithParam<std::filesystem::path> {
+ protected:
+  void play(const json::Value& step) {
+    std::string text;
+    json::Value message;
+    std::string_view raw;
+    if (json::find(step, "send").get(message) == simdjson::SUCCESS) text = json::to_text(message);
+    if (json::find(step, "send_text").get(raw) == simdjson::SUCCESS) text = raw;
+    const auto first_event = stream_->events.size();
+    if (text.empty()) {
+      plugins_.finish_next();
+    } else {
+      const std::string query = "sessionId=" + session_->id();
+      transport::HttpRequest request;
+      request.method = transport::Method::kPost;
+      request.query = query;
+      request.content_type = "application/json";
+      request.body = text;
+      transport::HttpResponse response;
+      endpoint_.post(request, response, caller_);
+      std::int64_t status = 202;
+      (void)json::find(step, "expect_status").get(status);
+      EXPECT_EQ(response.status, static_cast<unsigned>(status)) << response.body;
+      if (status != 202) {
+        stream_->events.push_back("message " + response.body);  // the refusal is compared like an answer
+      }
+    }
+    std::vector<std::string> expected;
+    if (json::find(step, "expect").get(message) == simdjson::SUCCESS)
+      expected.push_back("message " + json::to_text(message));
+    const std::vector<std::string> seen(stream_->events.begin() + static_cast<std::ptrdiff_t>(first_event),
+                                        stream_->events.end());
+    EXPECT_EQ(seen, expected);
+  }
+
+  fakes::FakeGatekeeper gatekeeper_;
+  fakes::FakePluginHost plugins_;
+  fakes::RecordingEvents events_;
+  const Secret sealing_key_{std::string(32, 's')};
+  std::shared_ptr<SessionTable> sessions_ =
+      std::make_shared<SessionTable>(sealing_key_, SessionLimits{std::chrono::hours(1), 10, 10});
+  Dispatcher dispatcher_{{"toolhost", "Toolhost", "1.0", ""}, 2, gatekeeper_, plugins_, events_};
+  SseEndpoint endpoint_{dispatcher_, sessions_, gatekeeper_};
+  const CallerPtr caller_ = fakes::caller(1);
+  const std::shared_ptr<fakes::RecordingStream> stream_ = std::make_shared<fakes::RecordingStream>();
+  const SessionPtr session_ = sessions_->open_stream(*caller_, stream_);
+};
+
+TEST_P(Transcript, IsAnsweredAsWritten) {
+  std::ifstream file(GetParam());
+  std::string line;
+  int steps = 0;
+  for (int number = 1; std::getline(file, line); ++number) {
+    SCOPED_TRACE(GetParam().filename().string() + ":" + std::to_string(number) + ": " + line);
+    json::Document document;
+    const auto step = document.parse(line);
+    ASSERT_TRUE(step) << step.error().message;
+    play(*step);
+    ++steps;
+  }
+  EXPECT_GT(steps, 0);
+}
+
+std::vector<std::filesystem::path> transcripts() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(TRANSCRIPT_DIRECTORY)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Transcript, testing::ValuesIn(transcripts()), [](const auto& info) {
+  std::string name = info.param.stem().string();
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace toolhost::protocol
