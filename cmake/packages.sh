@@ -22,7 +22,7 @@ TOOLHOST_TEST_PACKAGES=(
 packages_missing() {
   local name installed
   installed=$(dpkg-query -W -f='${db:Status-Status}:${Package}\n' "$@" 2>/dev/null |
-    sed -n 's/^installed://p' | tr '\n' ' ')
+    sed -n 's/^installed://p' | tr '\n' ' ') || true  # dpkg-query fails when it knows one of the names not at all
   for name in "$@"; do
     case " $installed" in *" $name "*) continue ;; esac
     # Node from elsewhere than Debian brings its own npm and conflicts with Debian's package.
