@@ -16,12 +16,12 @@ namespace toolhost::app {
 namespace {
 
 constexpr std::size_t kLongestKeyName = 60;
-constexpr std::size_t kApiKeyLength = 37;
+constexpr std::size_t kPrefixLength = 11;  // "hdsk_" and six characters
 
 /// What every subcommand that touches data understands.
 struct CommonOptions {
   std::string config_file;
-  std::string data_dir;
+  std::optional<std::string> data_dir;
 
   void add_to(CLI::App& command) {
     command.add_option("--config", config_file, "Configuration file (YAML); built-in defaults without it")
@@ -53,7 +53,10 @@ Result<HostConfig> configuration(const CommonOptions& options) {
     }
     config = std::move(loaded.config);
   }
-  if (!options.data_dir.empty()) config.data_dir = options.data_dir;
+  if (options.data_dir) {
+    if (options.data_dir->empty()) return Error{Errc::kInvalidArgument, "--data-dir is empty; name a directory", ""};
+    config.data_dir = *options.data_dir;
+  }
   config.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
   return config;
 }
@@ -198,9 +201,17 @@ int list_keys(const CommonOptions& options, const std::string& tenant_name, bool
   });
 }
 
-int delete_key(const CommonOptions& options, const std::string& key_or_prefix) {
-  const bool is_whole_key =
-      key_or_prefix.size() == kApiKeyLength && access::describe_malformed_key(key_or_prefix).empty();
+int delete_key(const CommonOptions& options, std::string key_or_prefix) {
+  while (key_or_prefix.ends_with('.')) key_or_prefix.pop_back();  // as `key list` shows it
+  const auto flaw = access::describe_malformed_key(key_or_prefix);
+  const bool is_whole_key = flaw.empty();
+  // Longer than a prefix and not a key: a key with a slip in it, which must not be repeated on the screen.
+  if (!is_whole_key && key_or_prefix.size() > kPrefixLength) {
+    return fail({Errc::kInvalidArgument,
+                 "this is neither a key (" + std::string(flaw) + ") nor its first " + std::to_string(kPrefixLength) +
+                     " characters; 'toolhost key list' shows them",
+                 ""});
+  }
   return with_context(options, [&](CommandContext& context) -> int {
     Result<storage::KeyRow> deleted = Error{};
     if (is_whole_key) {

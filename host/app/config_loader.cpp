@@ -228,7 +228,10 @@ class Section {
 };
 
 /// A plugin's own settings travel as JSON; plain YAML scalars keep the type that the YAML core schema gives them.
-void append_json(std::string& out, const YAML::Node& node) {
+/// False when they nest too deep, as an alias of itself does, or grow too large.
+bool append_json(std::string& out, const YAML::Node& node, int depth = 0) {
+  constexpr int kDeepest = 32;
+  if (depth > kDeepest || out.size() > kMaxFileBytes) return false;
   JsonWriter writer(out);
   switch (node.Type()) {
     case YAML::NodeType::Map: {
@@ -238,20 +241,20 @@ void append_json(std::string& out, const YAML::Node& node) {
         if (!std::exchange(first, false)) out += ',';
         append_json_string(out, entry.first.Scalar());
         out += ':';
-        append_json(out, entry.second);
+        if (!append_json(out, entry.second, depth + 1)) return false;
       }
       out += '}';
-      return;
+      return true;
     }
     case YAML::NodeType::Sequence: {
       out += '[';
       bool first = true;
       for (const auto& item : node) {
         if (!std::exchange(first, false)) out += ',';
-        append_json(out, item);
+        if (!append_json(out, item, depth + 1)) return false;
       }
       out += ']';
-      return;
+      return true;
     }
     case YAML::NodeType::Scalar: {
       bool flag = false;
@@ -267,12 +270,13 @@ void append_json(std::string& out, const YAML::Node& node) {
       } else {
         writer.string(node.Scalar());
       }
-      return;
+      return true;
     }
     case YAML::NodeType::Null:
     case YAML::NodeType::Undefined:
       writer.null();
   }
+  return true;
 }
 
 bool has_password(const std::string& url) {
@@ -397,7 +401,9 @@ void read_plugins(const YAML::Node& list, HostConfig& config, Problems& problems
     section.integer("workers", stored.workers, 1, 256);
     if (const YAML::Node settings = section.get("settings"); settings.IsDefined()) {
       if (settings.IsMap()) {
-        append_json(stored.settings_json, settings);
+        if (!append_json(stored.settings_json, settings))
+          problems.add(settings,
+                       "'settings' nest deeper than 32 levels or hold more than 1 MiB; does an alias name itself?");
       } else {
         problems.add(settings, "'settings' must be a mapping; the plugin's own documentation names its keys");
       }
@@ -444,7 +450,9 @@ LoadedConfig parse_config(std::string_view yaml, const std::string& name) {
   LoadedConfig loaded{default_config(), {}};
   Problems problems(name);
   try {
-    Section root(YAML::Load(std::string(yaml)), "", problems);
+    const auto documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) problems.add(documents[1], "a second document begins here; keep one in a file");
+    Section root(documents.empty() ? YAML::Node() : documents.front(), "", problems);
     std::string path;
     root.text("data_dir", path);
     if (!path.empty()) loaded.config.data_dir = std::exchange(path, {});
@@ -467,12 +475,15 @@ LoadedConfig parse_config(std::string_view yaml, const std::string& name) {
 }
 
 LoadedConfig load_config(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const bool is_directory = std::filesystem::is_directory(file, ignored);
   std::ifstream in(file, std::ios::binary);
   std::stringstream text;
   if (in) text << in.rdbuf();
   const auto whole_file = [&](std::string message) {
     return LoadedConfig{default_config(), {{file.string(), 0, 0, std::move(message)}}};
   };
+  if (is_directory) return whole_file("is a directory; name the file in it");
   if (!in) return whole_file("cannot be read; check the path and its permissions");
   const std::string yaml = text.str();
   if (yaml.size() > kMaxFileBytes) return whole_file("is larger than 1 MiB, which no configuration is");

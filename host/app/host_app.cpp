@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdio>
+#include <fstream>
 #include <iostream>
 
 #include "access/api_key.hpp"
@@ -11,6 +11,7 @@
 #include "app/connection_help.hpp"
 #include "app/exit_code.hpp"
 #include "app/http_front.hpp"
+#include "base/deadline.hpp"
 #include "plugin_runtime/black_box.hpp"
 #include "storage/directory_store.hpp"
 #include "storage/migrator.hpp"
@@ -50,34 +51,63 @@ struct FirstKey {
   Secret key;
 };
 
-/// Creates the configured tenants that are missing. On a database without any tenant it also makes the first key.
-Result<std::optional<FirstKey>> prepare_tenants(const HostConfig& config, storage::DirectoryStore& directory,
-                                                const Secret& pepper) {
+/// Creates the configured tenants that are missing; on a database without any, "demo" when none is configured.
+Result<> prepare_tenants(const HostConfig& config, storage::DirectoryStore& directory) {
   const auto existing = directory.tenants();
   if (!existing) return existing.error();
 
   std::vector<TenantConfig> wanted = config.tenants;
-  const bool first_start = existing->empty();
-  if (first_start && wanted.empty()) wanted.push_back({"demo", "Demo", "UTC"});
-
-  std::optional<storage::TenantRow> first;
+  if (existing->empty() && wanted.empty()) wanted.push_back({"demo", "Demo", "UTC"});
   for (const auto& tenant : wanted) {
     const bool known =
         std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
     if (known) continue;
-    auto created = directory.create_tenant(tenant.name, tenant.title, tenant.time_zone);
-    if (!created) {
-      if (created.error().code == Errc::kConflict) continue;  // another host was quicker
-      return created.error();
-    }
-    if (!first) first = *created;
+    const auto created = directory.create_tenant(tenant.name, tenant.title, tenant.time_zone);
+    if (!created && created.error().code != Errc::kConflict)
+      return created.error();  // kConflict: another host was quicker
   }
-  if (!first_start || !first) return std::optional<FirstKey>();
+  return {};
+}
 
-  auto key = access::generate_key(pepper);
-  const auto stored = directory.insert_key(first->id, "First key", "", key.prefix, key.hash, 1);
-  if (!stored) return stored.error();
-  return std::optional<FirstKey>(FirstKey{first->name, std::move(key.text)});
+/// Keys are worth what the pepper is that hashed them: a lost one must be noticed, not replaced.
+Result<Secret> load_pepper_of(const HostConfig& config, storage::DirectoryStore& directory) {
+  const auto file = config.data_dir / "secrets" / "pepper";
+  if (!config.pepper && !std::filesystem::exists(file)) {
+    const auto keys = directory.keys(std::nullopt);
+    if (!keys) return keys.error();
+    if (!keys->empty()) {
+      return Error{Errc::kInvalidArgument,
+                   "the database holds " + std::to_string(keys->size()) + " API keys, but " + file.string() +
+                       ", which they were hashed with, is missing; put it back or name it as keys.pepper in the "
+                       "configuration. To begin anew, delete the keys first: toolhost key delete",
+                   ""};
+    }
+  }
+  return load_pepper(config);
+}
+
+/// The key of the very first start, when nobody has been shown one yet. Made last, so that a start that fails loses
+/// none.
+Result<std::optional<FirstKey>> make_first_key(const HostConfig& config, storage::DirectoryStore& directory,
+                                               const Secret& pepper) {
+  const auto shown_before = config.data_dir / "secrets" / "first-key-shown";
+  if (std::filesystem::exists(shown_before)) return std::optional<FirstKey>();
+  const auto keys = directory.keys(std::nullopt);
+  if (!keys) return keys.error();
+  const auto tenants = directory.tenants();
+  if (!tenants) return tenants.error();
+  std::optional<FirstKey> first_key;
+  if (keys->empty() && !tenants->empty()) {
+    const std::string name = config.tenants.empty() ? tenants->front().name : config.tenants.front().name;
+    const auto tenant = directory.tenant(name);
+    if (!tenant) return tenant.error();
+    auto key = access::generate_key(pepper);
+    const auto stored = directory.insert_key(tenant->id, "First key", "", key.prefix, key.hash, 1);
+    if (!stored) return stored.error();
+    first_key = FirstKey{tenant->name, std::move(key.text)};
+  }
+  std::ofstream(shown_before) << "Keys are made with 'toolhost key create' from now on.\n";
+  return first_key;
 }
 
 void print_welcome(const HostConfig& config, const std::string& url, const std::optional<FirstKey>& first_key) {
@@ -172,12 +202,10 @@ Result<Host> build(HostConfig& config) {
   host.database = std::move(*database);
   const auto& address = host.database.address;
 
-  auto pepper = load_pepper(config);
-  if (!pepper) return pepper.error();
   const auto directory = storage::DirectoryStore::create(address);
-  auto first_key = prepare_tenants(config, *directory, *pepper);
-  if (!first_key) return first_key.error();
-  host.first_key = std::move(*first_key);
+  if (const auto prepared = prepare_tenants(config, *directory); !prepared) return prepared.error();
+  auto pepper = load_pepper_of(config, *directory);
+  if (!pepper) return pepper.error();
 
   auto plugin_config = plugin_host_config(config);
   if (!plugin_config) return plugin_config.error();
@@ -185,7 +213,8 @@ Result<Host> build(HostConfig& config) {
   if (!plugins) return plugins.error();
   host.plugins = std::move(*plugins);
 
-  auto gatekeeper = access::Gatekeeper::start(address, std::move(*pepper), config.keys, *host.events);
+  auto gatekeeper =
+      access::Gatekeeper::start(address, Secret(std::string(pepper->reveal())), config.keys, *host.events);
   if (!gatekeeper) return gatekeeper.error();
   host.gatekeeper = std::move(*gatekeeper);
 
@@ -200,6 +229,10 @@ Result<Host> build(HostConfig& config) {
   auto server = transport::HttpServer::start(config.http, *host.front, *host.events);
   if (!server) return server.error();
   host.server = std::move(*server);
+
+  auto first_key = make_first_key(config, *directory, *pepper);
+  if (!first_key) return first_key.error();
+  host.first_key = std::move(*first_key);
   return host;
 }
 
@@ -210,8 +243,17 @@ Result<OpenDatabase> open_database(const HostConfig& config, DatabaseUse use, ob
   if (config.database_url_reference) {
     auto url = resolve(*config.database_url_reference);
     if (!url) return url.error();
+    if (!storage::is_database_url(url->reveal())) {
+      return Error{Errc::kInvalidArgument,
+                   config.database_url_reference->text +
+                       " does not hold a postgresql:// URL; percent-encode what a URL may not hold",
+                   ""};
+    }
     database.address = storage::DatabaseAddress::external(std::string(url->reveal()));
   } else if (config.database_url) {
+    if (!storage::is_database_url(*config.database_url)) {
+      return Error{Errc::kInvalidArgument, "database.url is no postgresql:// URL that can be used", ""};
+    }
     database.address = storage::DatabaseAddress::external(*config.database_url);
   } else {
     const storage::EmbeddedPostgres::Config embedded{.data_directory = config.data_dir};
@@ -258,9 +300,11 @@ int serve(HostConfig config) {
 
   end_at_next_signal(signals);
   host.events->emit(HostNotice{Severity::kInfo, "host", "stopping: waiting for running calls"});
-  host.mcp->stop(config.drain);
-  host.server->stop(config.drain);
-  host.plugins->stop(config.drain);
+  const auto drained_by = Deadline::after(config.drain);  // one for all three
+  const auto left = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(drained_by.left()); };
+  host.mcp->stop(left());
+  host.server->stop(left());
+  host.plugins->stop(left());
   host.events->emit(HostNotice{Severity::kInfo, "host", "stopped"});
   return kExitOk;
 }

@@ -1,8 +1,8 @@
-#include "protocol/base64url.hpp"
+#include "base/base64url.hpp"
 
 #include <cstdint>
 
-namespace toolhost::protocol {
+namespace toolhost {
 namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -42,4 +42,4 @@ std::optional<std::string> from_base64url(std::string_view text) {
   return bytes;
 }
 
-}  // namespace toolhost::protocol
+}  // namespace toolhost

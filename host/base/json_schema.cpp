@@ -160,7 +160,7 @@ std::string pointer_to(const Path* path) {
       pointer += std::to_string((*step)->index);
       continue;
     }
-    for (const char c : (*step)->key) {
+    for (const char c : shortened((*step)->key)) {
       if (c == '~' || c == '/') {
         pointer += c == '~' ? "~0" : "~1";
       } else {

@@ -50,6 +50,8 @@ struct PluginReported {
 };
 
 enum class Severity { kTrace, kDebug, kInfo, kWarning, kError, kCritical };
+/// Stable lower-case word, e.g. "warning".
+const char* to_string(Severity severity) noexcept;
 /// A step in the life of the host or of one of its parts: started, database lost, draining.
 struct HostNotice {
   Severity severity;

@@ -10,9 +10,6 @@ namespace toolhost::observability {
 
 using LogTime = std::chrono::system_clock::time_point;
 
-/// "trace", "debug", "info", "warning", "error" or "critical".
-const char* to_string(Severity severity) noexcept;
-
 /// Appends `text` as a JSON string that is safe to show: on top of JSON's own escapes it escapes what moves a terminal
 /// or a reader's eye (DEL, C1 controls, line separators, bidirectional controls). Cut after 4 KiB, with "..." as the
 /// mark.

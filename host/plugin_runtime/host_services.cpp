@@ -121,24 +121,6 @@ constexpr std::array<std::pair<std::string_view, const void*>, 6> kServices{{{TH
                                                                              {TH_SVC_CONFIG, &config_table},
                                                                              {TH_SVC_TOKEN, &token_table}}};
 
-std::string_view word_of(Severity severity) noexcept {
-  switch (severity) {
-    case Severity::kTrace:
-      return "trace";
-    case Severity::kDebug:
-      return "debug";
-    case Severity::kInfo:
-      return "info";
-    case Severity::kWarning:
-      return "warning";
-    case Severity::kError:
-      return "error";
-    case Severity::kCritical:
-      return "critical";
-  }
-  return "info";
-}
-
 }  // namespace
 
 th_host::th_host(std::string plugin_id, const toolhost::Secret& sealing_key, Severity log_level,
@@ -178,7 +160,7 @@ void th_host::log(Severity severity, std::string_view text) {
     logged_ = 0;
   }
   if (++logged_ > kMaxLogRecordsPerSecond) return;
-  events_->emit(toolhost::observability::PluginReported{PluginIncident::kLog, plugin_, word_of(severity), text});
+  events_->emit(toolhost::observability::PluginReported{PluginIncident::kLog, plugin_, to_string(severity), text});
 }
 
 void th_host::silence() {

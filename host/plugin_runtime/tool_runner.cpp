@@ -25,8 +25,9 @@ constexpr milliseconds kCancelInterval{100};
 constexpr std::string_view kStoppingText =
     "The server is shutting down. Nothing was saved. Try again in a few seconds.";
 constexpr std::string_view kQuarantinedText =
-    "The plugin of this tool has stopped answering and was taken out of service. Nothing was saved. The operator has "
-    "to restart the server.";
+    "The plugin of this tool has stopped answering and is out of service until its calls return. Nothing was saved. "
+    "Tell "
+    "the operator if this lasts.";
 constexpr std::string_view kCancelledText = "The call was cancelled before it began. Nothing was saved.";
 constexpr std::string_view kBusyText =
     "The tool is busy: too many calls are waiting for it. Nothing was saved. Try again in a few seconds.";
@@ -230,12 +231,17 @@ void ToolRunner::work(const WorkerPtr& worker) {
       watchdog_.wake_by(job->deadline.at());
     }
     execute(*worker, *job);
-    const std::lock_guard lock(worker->mutex);
-    worker->job = nullptr;
-    if (!worker->lost) continue;
-    // Its place was given away when it overstayed; now it is no loss any more.
-    const std::lock_guard count(mutex_);
-    --lost_;
+    // Never both locks in this order: stop() looks at the workers with mutex_ held.
+    bool lost = false;
+    {
+      const std::lock_guard lock(worker->mutex);
+      worker->job = nullptr;
+      lost = worker->lost;
+    }
+    if (!lost) continue;
+    // Its place was given away when it overstayed; now it is no loss any more, and the plugin answers again.
+    const std::lock_guard lock(mutex_);
+    if (--lost_ == 0) quarantined_.store(false);
     return;
   }
 }
@@ -396,6 +402,7 @@ void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
     if (lost_ >= static_cast<int>(config_.max_lost_workers) && !stopping_.load())
       quarantine = !quarantined_.exchange(true);
     if (!quarantined_.load() && !queue_.empty() && !stopping_.load()) start_worker();
+    if (is_idle()) idle_.notify_all();
   }
   host_.report(observability::PluginIncident::kLostWorker, "overstay",
                "tool " + job.call->tool->name + ", request " + job.call->request_id +
@@ -404,7 +411,7 @@ void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
   if (!quarantine) return;
   host_.report(observability::PluginIncident::kLostWorker, "quarantined",
                std::to_string(config_.max_lost_workers) +
-                   " threads are lost in its handlers: the plugin gets no more calls until the host is restarted");
+                   " threads are lost in its handlers: the plugin gets no more calls until they have returned");
   answer_queued(Outcome::kUnavailable, kQuarantinedText);
 }
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "protocol/base64url.hpp"
+#include "base/base64url.hpp"
 
 namespace toolhost::protocol {
 namespace {
@@ -273,9 +273,13 @@ SessionPtr SessionTable::remember(KeySessions& key, SessionPtr session, Clock::t
   // Two requests may recover the same session at a time; the first one's stays.
   if (const auto known = key.by_id.find(session->id()); known != key.by_id.end()) return known->second->session;
   if (key.recent.size() >= limits_.max_sessions_per_key) {
-    evicted = std::move(key.recent.back().session);
+    // The longest idle one; its seal brings it back. One with a stream or a running call goes only when all have.
+    const auto idle = std::find_if(key.recent.rbegin(), key.recent.rend(),
+                                   [](const auto& remembered) { return !remembered.session->is_busy(); });
+    const auto leaving = idle == key.recent.rend() ? std::prev(key.recent.end()) : std::prev(idle.base());
+    evicted = std::move(leaving->session);
     key.by_id.erase(evicted->id());
-    key.recent.pop_back();
+    key.recent.erase(leaving);
   }
   key.recent.push_front({session, now});
   key.by_id.emplace(session->id(), key.recent.begin());

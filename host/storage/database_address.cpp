@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cctype>
+#include <set>
 
 #include "storage/libpq.hpp"
 
@@ -35,13 +36,20 @@ struct FreeConninfo {
   void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
 
+// A server that vanishes without a word must not hold a thread for TCP's own quarter of an hour.
+constexpr std::pair<const char*, const char*> kLimits[] = {{"connect_timeout", "5"},
+                                                           {"tcp_user_timeout", "3000"},
+                                                           {"keepalives_idle", "5"},
+                                                           {"keepalives_interval", "2"},
+                                                           {"keepalives_count", "3"}};
+
 // The URL's own settings stay; ours are added to its "options", and time limits where it names none.
 std::string external_conninfo(const std::string& url, std::string_view role, std::string_view options) {
   const std::unique_ptr<PQconninfoOption, FreeConninfo> parsed(PQconninfoParse(url.c_str(), nullptr));
-  if (parsed == nullptr) return url;  // libpq says what is wrong with it when it connects
+  if (parsed == nullptr) return {};  // is_database_url() has refused it before
   std::string conninfo;
   std::string merged;
-  bool names_application = false;
+  std::set<std::string, std::less<>> named;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     const std::string_view key = option->keyword;
@@ -50,10 +58,13 @@ std::string external_conninfo(const std::string& url, std::string_view role, std
       merged += ' ';
       continue;
     }
-    names_application = names_application || key == "application_name";
+    named.insert(std::string(key));
     append_conninfo(conninfo, key, option->val);
   }
-  if (!names_application) append_conninfo(conninfo, "application_name", "toolhost");
+  if (!named.contains("application_name")) append_conninfo(conninfo, "application_name", "toolhost");
+  for (const auto& [key, limit] : kLimits) {
+    if (!named.contains(key)) append_conninfo(conninfo, key, limit);
+  }
   merged += options;
   if (!role.empty()) {
     merged += " -c role=";
@@ -108,6 +119,12 @@ std::string one_line(std::string_view message) {
   }
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
+}
+
+bool is_database_url(std::string_view url) {
+  if (!url.starts_with("postgresql://") && !url.starts_with("postgres://")) return false;
+  const std::unique_ptr<PQconninfoOption, FreeConninfo> parsed(PQconninfoParse(std::string(url).c_str(), nullptr));
+  return parsed != nullptr;
 }
 
 DatabaseAddress DatabaseAddress::embedded(std::string socket_directory) {

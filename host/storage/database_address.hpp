@@ -30,6 +30,10 @@ class DatabaseAddress {
   std::string base_;
 };
 
+/// True for a postgresql:// URL that libpq understands. (Its own message about one that it does not would show the
+/// password.)
+bool is_database_url(std::string_view url);
+
 /// "com.acme.tickets" -> "com_acme_tickets": the plugin's schema; its role is "toolhost_plugin_" and this.
 std::string schema_of_plugin(std::string_view plugin_id);
 

@@ -85,7 +85,12 @@ class Store final : public DirectoryStore {
     if (title.empty() || title.size() > 200)
       return error_of(Errc::kInvalidArgument, "a tenant's title has 1 to 200 characters");
     return run([&](pqxx::work& work) -> Result<TenantRow> {
-      if (work.exec_params("select 1 from pg_timezone_names where name = $1", time_zone).empty()) {
+      if (work.exec_params(
+                  "select 1 from pg_timezone_names where name = $1 and name !~ '^(posix|right/|localtime)' and "
+                  // PostgreSQL takes an abbreviation before a zone of that name, and it knows no summer time.
+                  "(name in ('UTC', 'GMT') or not exists (select 1 from pg_timezone_abbrevs where abbrev = name))",
+                  time_zone)
+              .empty()) {
         return error_of(Errc::kInvalidArgument,
                         "\"" + time_zone + "\" is no IANA time zone; write one such as Europe/Berlin or UTC");
       }

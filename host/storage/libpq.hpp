@@ -20,7 +20,7 @@ using PgResultPtr = std::unique_ptr<PGresult, FreePgResult>;
 /// Appends ` key='value'` in libpq's connection string syntax.
 void append_conninfo(std::string& conninfo, std::string_view key, std::string_view value);
 
-/// libpq's messages end in a newline and may hold several lines; this is one line of it.
+/// libpq's messages end in a newline and may hold several lines; these are joined.
 std::string one_line(std::string_view message);
 
 }  // namespace toolhost::storage

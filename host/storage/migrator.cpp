@@ -381,6 +381,14 @@ Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& addres
   return guarded([&] {
     const Target host{"the host", "toolhost", "toolhost_owner", "toolhost_app", false};
     pqxx::connection connection(address.as_admin());
+    {
+      pqxx::nontransaction work(connection);
+      if (const auto encoding = work.exec1("show server_encoding")[0].as<std::string>(); encoding != "UTF8") {
+        throw refused(Errc::kInvalidArgument,
+                      "the database stores text as " + encoding +
+                          ", which cannot hold what people write; create one with encoding UTF8");
+      }
+    }
     prepare_host(connection, address, host);
     if (!address.is_embedded()) {
       events.emit(HostNotice{Severity::kWarning, "database",

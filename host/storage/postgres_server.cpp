@@ -140,11 +140,21 @@ Result<> make_directory(const fs::path& directory, const ServerUser* owner, mode
     return unavailable("cannot create " + directory.string() + ": " + system_message(errno));
   }
   if (owner == nullptr) return {};
-  if (owner->must_switch && ::chown(directory.c_str(), owner->uid, owner->gid) != 0) {
-    return unavailable("cannot give " + directory.string() + " to " + owner->name + ": " + system_message(errno));
+  // By descriptor and never through a link: whoever else may write in the parent could make it lead anywhere.
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0) {
+    return unavailable("cannot use " + directory.string() + ": " + system_message(errno) +
+                       "; it must be a directory and no link");
   }
-  if (::chmod(directory.c_str(), mode) != 0) {
-    return unavailable("cannot change the mode of " + directory.string() + ": " + system_message(errno));
+  const bool is_given = !owner->must_switch || ::fchown(descriptor, owner->uid, owner->gid) == 0;
+  const bool is_closed = is_given && ::fchmod(descriptor, mode) == 0;
+  const int error = errno;
+  ::close(descriptor);
+  if (!is_given) {
+    return unavailable("cannot give " + directory.string() + " to " + owner->name + ": " + system_message(error));
+  }
+  if (!is_closed) {
+    return unavailable("cannot change the mode of " + directory.string() + ": " + system_message(error));
   }
   return {};
 }

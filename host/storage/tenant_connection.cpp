@@ -532,7 +532,13 @@ class Connection final : public TenantConnection {
   Error statement_error(const PGresult* failure) {
     const char* code = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
     sqlstate_ = code != nullptr ? code : "08006";
-    const std::string detail = one_line(PQresultErrorMessage(failure));
+    // The first line only: DETAIL and CONTEXT carry the tenant's own data.
+    const auto field = [failure](int which) {
+      const char* text = PQresultErrorField(failure, which);
+      return std::string(text != nullptr ? text : "");
+    };
+    std::string detail = one_line(field(PG_DIAG_MESSAGE_PRIMARY));
+    if (detail.empty()) detail = one_line(PQresultErrorMessage(failure));  // libpq's own, about the connection
     const std::string_view state = sqlstate_;
     const auto error = [&](Errc errc, const char* message) { return Error{errc, message, detail}; };
     if (state.starts_with("08") || state.starts_with("57P") || PQstatus(pg_.get()) != CONNECTION_OK)

@@ -262,7 +262,7 @@ asio::awaitable<bool> HttpConnection::serve_stream() {
   }
   end_stream();
   if (is_clean && !keeps_alive_) lingers_ = true;
-  co_return is_clean&& keeps_alive_ && !context_.is_draining;
+  co_return (is_clean && keeps_alive_ && !context_.is_draining);
 }
 
 void HttpConnection::end_stream() {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "protocol/base64url.hpp"
+#include "base/base64url.hpp"
 
 namespace toolhost::protocol {
 namespace {
