@@ -6,8 +6,8 @@
 # Compiler, build tools and libraries of the host and its plugins.
 TOOLHOST_BUILD_PACKAGES=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config
-  libboost1.81-dev libcli11-dev libfmt-dev libpq-dev libpqxx-dev libre2-dev libsimdjson-dev libspdlog-dev libssl-dev
-  libyaml-cpp-dev)
+  libboost1.81-dev libcli11-dev libcsv-dev libfmt-dev libicu-dev libpq-dev libpqxx-dev libre2-dev libsimdjson-dev
+  libspdlog-dev libssl-dev libstemmer-dev libyaml-cpp-dev)
 
 # What a built host needs on the machine beside its shared libraries: the embedded database.
 TOOLHOST_RUNTIME_PACKAGES=(postgresql-15)

@@ -32,6 +32,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return rows[(a.size() + 1) % 3][b.size()];
 }
 
+/// True for "ticket" and "ticket_id": people leave out what goes without saying.
+bool is_first_word_of(std::string_view given, std::string_view name) {
+  return name.size() > given.size() && name[given.size()] == '_' &&
+         std::equal(given.begin(), given.end(), name.begin(), [](char a, char b) { return lower(a) == lower(b); });
+}
+
 }  // namespace
 
 std::optional<std::string_view> similar_name(std::string_view given, std::span<const std::string> names) {
@@ -41,7 +47,7 @@ std::optional<std::string_view> similar_name(std::string_view given, std::span<c
       given.size() <= 4 ? 2 : given.size() / 3 + 2;  // exclusive: one edit in a short word, a third of a long one
   for (const std::string& name : names) {
     if (name.size() > kLongestName) continue;
-    const std::size_t distance = edit_distance(given, name);
+    const std::size_t distance = is_first_word_of(given, name) ? 1 : edit_distance(given, name);
     if (distance < best_distance) {
       best_distance = distance;
       best = name;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "plugin_runtime/service_tables.hpp"
@@ -30,7 +31,7 @@ th_status prepare_database(th_call* call) {
     return fail_with(*call, TH_E_MISUSE,
                      call->start.call->tool->non_blocking
                          ? "a tool that declares TH_TOOL_NONBLOCKING has no database; declare it without the flag"
-                         : "a plugin that declares no migrations has no tables, and so no database");
+                         : "a plugin that declares no migrations and no reads has no database");
   if (call->is_cancelled()) {
     // A transaction that goes on after this was told to stop.
     call->statement_failed = true;
@@ -163,7 +164,7 @@ th_status db_query(th_call* call, th_str sql, const th_value* parameters, size_t
     auto& handle = call->rows.emplace_back();
     handle.call = call;
     handle.rows = *rows;
-    handle.row.resize(handle.rows->columns());
+    handle.row.resize(std::max<std::size_t>(handle.rows->columns(), 1));
     *out = &handle;
     return {};
   });
@@ -177,17 +178,18 @@ th_status db_next(th_rows* rows, const th_value** row) noexcept {
   if (!are_open(rows) || row == nullptr) return TH_E_MISUSE;
   const auto* values = rows->rows->next();
   if (values == nullptr) return TH_END;
-  for (std::size_t i = 0; i < rows->row.size(); ++i) rows->row[i] = convert(values[i]);
+  const auto columns = rows->rows->columns();
+  for (std::size_t i = 0; i < columns; ++i) rows->row[i] = convert(values[i]);
   *row = rows->row.data();
   return TH_OK;
 }
 
 size_t db_columns(th_rows* rows) noexcept {
-  return are_open(rows) ? rows->row.size() : 0;
+  return are_open(rows) ? rows->rows->columns() : 0;
 }
 
 th_str db_column_name(th_rows* rows, size_t index) noexcept {
-  if (!are_open(rows) || index >= rows->row.size()) return {nullptr, 0};
+  if (!are_open(rows) || index >= rows->rows->columns()) return {nullptr, 0};
   return lend(rows->rows->column_name(index));
 }
 

@@ -114,12 +114,14 @@ constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
                                .now_us = core_now_us,
                                .new_uuid = core_new_uuid};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 6> kServices{{{TH_SVC_CALL, &call_table},
+constexpr std::array<std::pair<std::string_view, const void*>, 8> kServices{{{TH_SVC_CALL, &call_table},
                                                                              {TH_SVC_ARGS, &args_table},
                                                                              {TH_SVC_JSON, &json_table},
                                                                              {TH_SVC_DB, &database_table},
                                                                              {TH_SVC_CONFIG, &config_table},
-                                                                             {TH_SVC_TOKEN, &token_table}}};
+                                                                             {TH_SVC_TOKEN, &token_table},
+                                                                             {TH_SVC_PEOPLE, &people_table},
+                                                                             {TH_SVC_READS, &reads_table}}};
 
 }  // namespace
 
@@ -127,18 +129,14 @@ th_host::th_host(std::string plugin_id, const toolhost::Secret& sealing_key, Sev
                  toolhost::observability::EventSink& events)
     : plugin_(std::move(plugin_id)), sealer_(sealing_key, plugin_), log_level_(log_level), events_(&events) {}
 
-Result<json::Value> th_host::set_settings(std::string_view text) {
-  const auto root = settings_document_.parse(text.empty() ? std::string_view("{}") : text);
-  if (!root) return root.error();
-  if (!root->is_object()) return Error{Errc::kInvalidArgument, "they are no object", {}};
-  settings_ = *root;
-  return settings_;
+Result<json::Value> th_host::set_settings(std::string_view text, std::string_view tenant) {
+  return tenant.empty() ? settings_.set(text) : tenant_settings_[std::string(tenant)].set(text);
 }
 
-std::string_view th_host::settings_text(std::string_view pointer, const json::Value& value) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = settings_texts_.find(pointer); found != settings_texts_.end()) return found->second;
-  return settings_texts_.emplace(pointer, json::to_text(value)).first->second;
+toolhost::plugin_runtime::PluginSettings& th_host::settings(std::string_view tenant) noexcept {
+  if (tenant_settings_.empty() || tenant.empty()) return settings_;
+  const auto found = tenant_settings_.find(tenant);
+  return found == tenant_settings_.end() ? settings_ : found->second;
 }
 
 void th_host::report(PluginIncident incident, std::string_view rule, std::string_view detail) {
@@ -213,6 +211,20 @@ bool th_call::is_cancelled() const noexcept {
 }
 
 namespace toolhost::plugin_runtime {
+
+Result<json::Value> PluginSettings::set(std::string_view text) {
+  const auto root = document_.parse(text.empty() ? std::string_view("{}") : text);
+  if (!root) return root.error();
+  if (!root->is_object()) return Error{Errc::kInvalidArgument, "they are no object", {}};
+  root_ = *root;
+  return root_;
+}
+
+std::string_view PluginSettings::text(std::string_view pointer, const json::Value& value) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = texts_.find(pointer); found != texts_.end()) return found->second;
+  return texts_.emplace(pointer, json::to_text(value)).first->second;
+}
 
 const th_host_api& host_api() noexcept {
   return kHostApi;

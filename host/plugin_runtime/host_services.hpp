@@ -18,14 +18,42 @@
 #include "plugin_runtime/structured_writer.hpp"
 #include "storage/tenant_connection.hpp"
 
+namespace toolhost::plugin_runtime {
+
+/// Settings of a plugin; they never change once they are set.
+class PluginSettings {
+ public:
+  /// kInvalidArgument when they are no JSON object.
+  Result<json::Value> set(std::string_view json);
+  [[nodiscard]] const json::Value& root() const noexcept { return root_; }
+  /// `value` of them as JSON text that lives as long as this object. Any thread.
+  std::string_view text(std::string_view pointer, const json::Value& value);
+
+ private:
+  json::Document document_;
+  json::Value root_;
+  std::mutex mutex_;  // guards what follows
+  std::map<std::string, std::string, std::less<>> texts_;
+};
+
+}  // namespace toolhost::plugin_runtime
+
 /// The host as one plugin instance sees it. The C tables work on it from any thread.
 struct th_host {
  public:
+  /// A view of another plugin that this one may read.
+  struct ReadableView {
+    std::string plugin, sql_name;
+  };
+
   th_host(std::string plugin_id, const toolhost::Secret& sealing_key, toolhost::observability::Severity log_level,
           toolhost::observability::EventSink& events);
 
-  /// Sets the plugin's settings, which never change afterwards. kInvalidArgument when they are no JSON object.
-  toolhost::Result<toolhost::json::Value> set_settings(std::string_view json);
+  /// Sets the plugin's settings, or, with a tenant's name, those in force there. Before any call; kInvalidArgument when
+  /// they are no JSON object.
+  toolhost::Result<toolhost::json::Value> set_settings(std::string_view json, std::string_view tenant = {});
+  /// Before create().
+  void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
   /// Reports something about this plugin; dropped after silence().
   void report(toolhost::observability::PluginIncident incident, std::string_view rule, std::string_view detail);
@@ -37,19 +65,19 @@ struct th_host {
 
   [[nodiscard]] const std::string& plugin() const noexcept { return plugin_; }
   [[nodiscard]] const toolhost::plugin_runtime::TokenSealer& sealer() const noexcept { return sealer_; }
-  [[nodiscard]] const toolhost::json::Value& settings() const noexcept { return settings_; }
-  /// `value` of the settings as JSON text that lives as long as this object.
-  std::string_view settings_text(std::string_view pointer, const toolhost::json::Value& value);
+  /// The settings in force for a tenant; with an empty name the plugin's own.
+  [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings(std::string_view tenant) noexcept;
+  [[nodiscard]] const std::vector<ReadableView>& readable_views() const noexcept { return readable_views_; }
 
  private:
   const std::string plugin_;
   const toolhost::plugin_runtime::TokenSealer sealer_;
   const toolhost::observability::Severity log_level_;
-  toolhost::json::Document settings_document_;
-  toolhost::json::Value settings_;
+  toolhost::plugin_runtime::PluginSettings settings_;
+  std::map<std::string, toolhost::plugin_runtime::PluginSettings, std::less<>> tenant_settings_;
+  std::vector<ReadableView> readable_views_;
   std::mutex mutex_;  // guards what follows
   toolhost::observability::EventSink* events_;
-  std::map<std::string, std::string, std::less<>> settings_texts_;
   std::int64_t log_second_ = 0;
   unsigned logged_ = 0;
 };

@@ -106,10 +106,15 @@ th_status args_key(th_call* call, th_str pointer, size_t index, th_str* out) noe
 
 // ---- toolhost.config/1
 
+/// The settings in force for the call's tenant.
+PluginSettings& settings_of(th_host& host, const th_call* call) noexcept {
+  return host.settings(call == nullptr ? std::string_view() : call->start.call->caller->tenant);
+}
+
 /// A setting; TH_E_MISUSE when `call` is given but not running here.
 th_status find_setting(th_host* host, th_call* call, th_str pointer, const void* out, json::Value& found) {
   if (host == nullptr || out == nullptr || (call != nullptr && !answers(call))) return TH_E_MISUSE;
-  if (look_up(host->settings(), view(pointer), found)) return TH_OK;
+  if (look_up(settings_of(*host, call).root(), view(pointer), found)) return TH_OK;
   return call == nullptr ? TH_E_NOT_FOUND : nothing_at(*call, pointer);
 }
 
@@ -136,7 +141,18 @@ th_status config_i64(th_host* host, th_call* call, th_str pointer, int64_t* out)
 th_status config_json(th_host* host, th_call* call, th_str pointer, th_str* out) noexcept {
   json::Value value;
   if (const auto status = find_setting(host, call, pointer, out, value); status != TH_OK) return status;
-  *out = lend(host->settings_text(view(pointer), value));
+  *out = lend(settings_of(*host, call).text(view(pointer), value));
+  return TH_OK;
+}
+
+// ---- toolhost.reads/1
+
+th_status reads_view(th_host* host, size_t index, th_str* plugin_id, th_str* sql_name) noexcept {
+  if (host == nullptr || plugin_id == nullptr || sql_name == nullptr) return TH_E_MISUSE;
+  if (index >= host->readable_views().size()) return TH_E_NOT_FOUND;
+  const auto& found = host->readable_views()[index];
+  *plugin_id = lend(found.plugin);
+  *sql_name = lend(found.sql_name);
   return TH_OK;
 }
 
@@ -145,5 +161,6 @@ th_status config_json(th_host* host, th_call* call, th_str pointer, th_str* out)
 constexpr th_args_api args_table{sizeof(th_args_api), 0,         args_kind, args_str, args_i64, args_f64,
                                  args_boolean,        args_size, args_key};
 constexpr th_config_api config_table{sizeof(th_config_api), 0, config_str, config_i64, config_json};
+constexpr th_reads_api reads_table{sizeof(th_reads_api), 0, reads_view};
 
 }  // namespace toolhost::plugin_runtime::services

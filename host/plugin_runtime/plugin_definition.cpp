@@ -15,8 +15,10 @@ constexpr std::size_t kMaxNameBytes = 200, kMaxDescriptionBytes = 16 * 1024, kMa
                       kMaxSqlBytes = 4 * 1024 * 1024;
 constexpr std::size_t kMaxElements = 1024;  // of any array that a plugin ends with NULL
 
-constexpr std::uint32_t kKnownToolFlags =
-    TH_TOOL_READ_ONLY | TH_TOOL_DESTRUCTIVE | TH_TOOL_IDEMPOTENT | TH_TOOL_OPEN_WORLD | TH_TOOL_NONBLOCKING;
+constexpr std::chrono::minutes kDefaultJobTimeout{10};
+
+constexpr std::uint32_t kKnownToolFlags = TH_TOOL_READ_ONLY | TH_TOOL_DESTRUCTIVE | TH_TOOL_IDEMPOTENT |
+                                          TH_TOOL_OPEN_WORLD | TH_TOOL_NONBLOCKING | TH_TOOL_JOB | TH_TOOL_AFTER_WRITES;
 
 /// Sizes of the structs in minor 0: what the oldest plugin has.
 constexpr std::size_t kPluginBytes = 112, kToolBytes = 80, kMigrationBytes = 24;
@@ -100,24 +102,43 @@ bool is_tool_name(std::string_view name) {
   });
 }
 
+/// What only a job may have, and what no job may have.
+Result<> check_job(const th_tool_def& source, const std::string& what) {
+  const auto has = [&](std::uint32_t flag) { return (source.flags & flag) != 0; };
+  if (source.reserved_job != 0) return refusal(what + "reserved_job is not 0; clear it");
+  if (!has(TH_TOOL_JOB)) {
+    if (has(TH_TOOL_AFTER_WRITES))
+      return refusal(what + "TH_TOOL_AFTER_WRITES is for jobs; add TH_TOOL_JOB, or drop it");
+    if (source.interval_ms != 0) return refusal(what + "interval_ms is for jobs; add TH_TOOL_JOB, or set it to 0");
+    return {};
+  }
+  if (has(TH_TOOL_NONBLOCKING))
+    return refusal(what + "a job runs on a worker and may wait; drop the flag TH_TOOL_NONBLOCKING");
+  return {};
+}
+
 Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, const std::string& plugin,
-                                  std::chrono::milliseconds default_timeout) {
+                                  std::chrono::milliseconds default_timeout, th_tool_def& known) {
   const auto position = "tools[" + std::to_string(index) + "]";
   const auto copied = copy_growable(source, kToolBytes, position);
   if (!copied) return copied.error();
+  known = *copied;
   auto name = text_of(copied->name, kMaxNameBytes, position + ".name");
   if (!name) return name.error();
   if (!is_tool_name(*name))
     return refusal(position + ".name is '" + *name +
                    "', but a tool name is 1 to 64 of A-Z a-z 0-9 _ -; rename the tool");
-  const auto what = "tool " + *name + ": ";
+  const bool is_job = (copied->flags & TH_TOOL_JOB) != 0;
+  const auto what = (is_job ? "job " : "tool ") + *name + ": ";
   if ((copied->flags & ~kKnownToolFlags) != 0)
     return refusal(what + "flags hold bits that this host does not know; upgrade the host, or clear them");
   if (copied->handle == nullptr) return refusal(what + "handle is NULL");
+  if (auto checked = check_job(*copied, what); !checked) return checked.error();
 
   auto title = text_of(copied->title, kMaxNameBytes, what + "title", false);
   if (!title) return title.error();
-  auto description = text_of(copied->description, kMaxDescriptionBytes, what + "description");
+  // No model reads a job's.
+  auto description = text_of(copied->description, kMaxDescriptionBytes, what + "description", !is_job);
   if (!description) return description.error();
   auto input_text = text_of(copied->input_schema, kMaxSchemaBytes, what + "input_schema");
   if (!input_text) return input_text.error();
@@ -142,6 +163,7 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
 
   const auto has = [&](std::uint32_t flag) { return (copied->flags & flag) != 0; };
   const std::chrono::milliseconds timeout(copied->timeout_ms);
+  if (is_job) default_timeout = kDefaultJobTimeout;
   return ToolDefinition{.tool = Tool{.name = std::move(*name),
                                      .title = std::move(*title),
                                      .description = std::move(*description),
@@ -180,11 +202,18 @@ Result<> adopt_tools(PluginDefinition& adopted, const th_plugin_def& source,
   if (!count) return count.error();
   std::set<std::string> names;
   for (std::size_t i = 0; i < *count; ++i) {
-    auto tool = adopt_tool(source.tools[i], i, adopted.id, default_timeout);
+    th_tool_def known{};
+    auto tool = adopt_tool(source.tools[i], i, adopted.id, default_timeout, known);
     if (!tool) return tool.error();
     if (!names.insert(tool->tool.name).second)
       return refusal("it declares the tool " + tool->tool.name + " twice; rename one of them");
-    adopted.tools.push_back(std::move(*tool));
+    if ((known.flags & TH_TOOL_JOB) == 0) {
+      adopted.tools.push_back(std::move(*tool));
+      continue;
+    }
+    adopted.jobs.push_back({.definition = std::move(*tool),
+                            .interval = std::chrono::milliseconds(known.interval_ms),
+                            .after_writes = (known.flags & TH_TOOL_AFTER_WRITES) != 0});
   }
   return {};
 }
@@ -200,6 +229,52 @@ Result<> adopt_migrations(PluginDefinition& adopted, const th_plugin_def& source
   auto tables = texts_of(source.shared_tables, "shared_tables");
   if (!tables) return tables.error();
   adopted.shared_tables = std::move(*tables);
+  return {};
+}
+
+/// A name that PostgreSQL takes without quotes: what people write in statements.
+bool is_view_name(std::string_view name) {
+  return !name.empty() && name.size() <= 63 && (name.front() < '0' || name.front() > '9') &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+Result<> adopt_exports(PluginDefinition& adopted, const th_plugin_def& source) {
+  auto exports = texts_of(source.exports, "exports");
+  if (!exports) return exports.error();
+  std::set<std::string_view> names;
+  for (const auto& view : *exports) {
+    if (!is_view_name(view))
+      return refusal("exports names '" + view + "', but a view is named with a-z 0-9 _ and without its schema");
+    if (!names.insert(view).second) return refusal("exports names '" + view + "' twice; name it once");
+  }
+  if (!exports->empty() && adopted.migrations.empty())
+    return refusal("it exports the view " + exports->front() +
+                   ", but has no migrations that could create it; add them, or leave the view out of exports");
+  adopted.exports = std::move(*exports);
+  return {};
+}
+
+Result<> adopt_reads(PluginDefinition& adopted, const th_plugin_def& source) {
+  const auto reads = texts_of(source.reads, "reads");
+  if (!reads) return reads.error();
+  std::set<std::string> names;
+  for (const auto& written : *reads) {
+    ReadDeclaration read;
+    read.optional = written.starts_with('?');
+    const auto name = written.substr(read.optional ? 1 : 0);
+    // Ids hold dots, names of views do not.
+    const auto dot = name.rfind('.');
+    if (dot != std::string::npos) {
+      read.plugin = name.substr(0, dot);
+      read.view = name.substr(dot + 1);
+    }
+    if ((read.plugin != "*" && !is_plugin_id(read.plugin)) || !is_view_name(read.view))
+      return refusal("reads names '" + written +
+                     "', but what a plugin reads is written plugin.view, ?plugin.view or *.view");
+    if (!names.insert(name).second) return refusal("reads names '" + name + "' twice; name it once");
+    adopted.reads.push_back(std::move(read));
+  }
   return {};
 }
 
@@ -264,6 +339,8 @@ Result<PluginDefinition> adopt_definition(const th_plugin_def* definition, const
   }
   if (auto tools = adopt_tools(adopted, *copied, default_timeout); !tools) return tools.error();
   if (auto migrations = adopt_migrations(adopted, *copied); !migrations) return migrations.error();
+  if (auto exports = adopt_exports(adopted, *copied); !exports) return exports.error();
+  if (auto reads = adopt_reads(adopted, *copied); !reads) return reads.error();
   adopted.create = copied->create;
   adopted.quiesce = copied->quiesce;
   adopted.destroy = copied->destroy;

@@ -21,18 +21,39 @@ struct ToolDefinition {
   void* user = nullptr;
 };
 
+/// One job as its plugin declared it, checked.
+struct JobDefinition {
+  ToolDefinition definition;
+  std::chrono::milliseconds interval{0};  ///< 0: no schedule
+  bool after_writes = false;
+};
+
+/// A view of another plugin that this one wants to read, or, with the plugin "*", of every plugin that exports that
+/// name.
+struct ReadDeclaration {
+  std::string plugin, view;
+  bool optional = false;
+};
+
 /// What a plugin declared, checked and copied; nothing in it points into the plugin but its functions.
 struct PluginDefinition {
   std::string id, name, version, vendor;
   std::uint32_t abi_minor = 0;
   std::vector<std::string> services;  ///< as written, "?" included
   std::vector<ToolDefinition> tools;
+  std::vector<JobDefinition> jobs;
   std::vector<storage::Migration> migrations;
   std::vector<std::string> shared_tables;
+  std::vector<std::string> exports;  ///< names of views
+  std::vector<ReadDeclaration> reads;
   std::optional<JsonSchema> config_schema;
   decltype(th_plugin_def::create) create = nullptr;
   decltype(th_plugin_def::quiesce) quiesce = nullptr;
   decltype(th_plugin_def::destroy) destroy = nullptr;
+
+  /// Its tables, and what it reads of others, are all that a plugin reaches in the database: without any it has none,
+  /// and no role to connect as.
+  [[nodiscard]] bool has_database() const noexcept { return !migrations.empty() || !reads.empty(); }
 };
 
 /// True for [a-z][a-z0-9_]*(\.[a-z0-9_]+)* of at most 47 bytes: an id names a role, a schema and a file.

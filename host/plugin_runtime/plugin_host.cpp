@@ -1,11 +1,15 @@
 #include "plugin_runtime/plugin_host.hpp"
 
 #include <algorithm>
+#include <future>
 #include <map>
-#include <set>
+#include <system_error>
 
+#include "plugin_runtime/job_runs.hpp"
+#include "plugin_runtime/job_scheduler.hpp"
 #include "plugin_runtime/plugin_instance.hpp"
 #include "plugin_runtime/plugin_library.hpp"
+#include "plugin_runtime/readable_views.hpp"
 #include "plugin_runtime/watchdog.hpp"
 
 namespace toolhost::plugin_runtime {
@@ -55,8 +59,17 @@ PluginInfo describe(const CheckedFile& file) {
 class Host final : public PluginHost {
  public:
   Host(const PluginHostConfig& config, const storage::DatabaseAddress& address, EventSink& events) : events_(events) {
-    for (const auto& spec : config.plugins) open(spec, config, address);
+    load(config, address);
     registry_ = std::make_shared<Registry>(plugins_, 1);
+    std::vector<JobScheduler::Job> jobs;
+    for (const auto& plugin : plugins_)
+      for (const auto& job : plugin->scheduled_jobs()) jobs.push_back(job);
+    try {
+      scheduler_->start(registry_, std::move(jobs), config.job_callers);
+    } catch (const std::system_error&) {
+      stop(std::chrono::milliseconds(0));
+      throw;
+    }
   }
 
   ~Host() override { stop(std::chrono::milliseconds(0)); }
@@ -81,69 +94,174 @@ class Host final : public PluginHost {
     binding.runner->run(std::move(call), binding);
   }
 
+  Result<std::string> run_job(std::string_view plugin, std::string_view job, CallerPtr caller,
+                              std::string_view arguments) override {
+    const auto found = find_job(plugin, job);
+    if (!found) return found.error();
+    auto call = make_job_call(registry_, **found, std::move(caller), arguments);
+    if (!call) return call.error();
+    std::promise<ToolResult> ended;
+    (*call)->on_done = [&](ToolCall&, ToolResult&& result) { ended.set_value(std::move(result)); };
+    run(std::move(*call));
+    return job_answer(ended.get_future().get());
+  }
+
+  [[nodiscard]] std::vector<std::string> plugins_with_job(std::string_view job) const override {
+    std::vector<std::string> ids;
+    for (const auto& plugin : plugins_) {
+      const auto& jobs = plugin->definition().jobs;
+      if (std::any_of(jobs.begin(), jobs.end(), [&](const auto& found) { return found.definition.tool.name == job; }))
+        ids.push_back(plugin->definition().id);
+    }
+    return ids;
+  }
+
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> after_writes_jobs() const override {
+    std::vector<std::pair<std::string, std::string>> jobs;
+    for (const auto& plugin : plugins_)
+      for (const auto& job : plugin->definition().jobs)
+        if (job.after_writes) jobs.emplace_back(plugin->definition().id, job.definition.tool.name);
+    return jobs;
+  }
+
   void stop(std::chrono::milliseconds drain) override {
+    scheduler_->stop();
     const auto until = Deadline::after(drain);
     for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin)
       (*plugin)->stop(std::chrono::duration_cast<std::chrono::milliseconds>(until.left()));
   }
 
  private:
-  void open(const PluginSpec& spec, const PluginHostConfig& config, const storage::DatabaseAddress& address) {
-    const auto file = check_plugin_file(spec.file);
-    if (!file) {
-      PluginInfo info;
-      info.id = info.name = spec.file.stem().string();
-      info.file = spec.file.string();
-      return refuse(std::move(info), "file", file.error());
-    }
-    auto info = describe(*file);
-    for (const auto& other : plugins_) {
-      if (other->definition().id != info.id) continue;
-      const Error error{
-          Errc::kConflict, info.file + ": a plugin with the id " + info.id + " is loaded already; list it once", {}};
-      return refuse(std::move(info), "duplicate-id", error);
-    }
-    auto opened = PluginInstance::open(*file, spec, config, address, watchdog_, events_);
-    if (!opened) return refuse(std::move(info), opened.error().rule, opened.error().error);
-    adopt(std::move(*opened), std::move(info));
+  /// A plugin on its way into service; without `plugin` it was refused.
+  struct Candidate {
+    PluginInfo info;
+    PluginPtr plugin;
+    std::vector<storage::ExportedView> views;
+  };
+  using Candidates = std::vector<Candidate>;
+
+  /// Every migration comes before every grant, and every grant before the first plugin that could use one.
+  void load(const PluginHostConfig& config, const storage::DatabaseAddress& address) {
+    Candidates candidates;
+    for (const auto& spec : config.plugins) prepare(candidates, spec, config, address);
+    find_views(candidates);
+    for (auto& candidate : candidates)
+      if (candidate.plugin != nullptr) serve(candidate, address);
+    for (auto& candidate : candidates) infos_.push_back(std::move(candidate.info));
   }
 
-  void adopt(PluginPtr plugin, PluginInfo info) {
-    const auto& definition = plugin->definition();
+  void prepare(Candidates& candidates, const PluginSpec& spec, const PluginHostConfig& config,
+               const storage::DatabaseAddress& address) {
+    const auto file = check_plugin_file(spec.file);
+    Candidate candidate;
+    if (!file) {
+      candidate.info.id = candidate.info.name = spec.file.stem().string();
+      candidate.info.file = spec.file.string();
+      refuse(candidate, "file", file.error());
+      return candidates.push_back(std::move(candidate));
+    }
+    candidate.info = describe(*file);
+    for (const auto& other : candidates) {
+      if (other.plugin == nullptr || other.info.id != candidate.info.id) continue;
+      refuse(candidate, "duplicate-id",
+             {Errc::kConflict,
+              candidate.info.file + ": a plugin with the id " + candidate.info.id + " is loaded already; list it once",
+              {}});
+      return candidates.push_back(std::move(candidate));
+    }
+    auto prepared = PluginInstance::prepare(*file, spec, config, address, watchdog_, scheduler_, events_);
+    if (prepared)
+      candidate.plugin = std::move(*prepared);
+    else
+      refuse(candidate, prepared.error().rule, prepared.error().error);
+    candidates.push_back(std::move(candidate));
+  }
+
+  /// Refusing one plugin may leave another without what it needs.
+  void find_views(Candidates& candidates) {
+    for (bool settled = false; !settled;) {
+      settled = true;
+      std::vector<const PluginDefinition*> loaded;
+      for (const auto& candidate : candidates)
+        if (candidate.plugin != nullptr) loaded.push_back(&candidate.plugin->definition());
+      for (auto& candidate : candidates) {
+        if (candidate.plugin == nullptr) continue;
+        auto views = readable_views(candidate.plugin->definition(), loaded);
+        if (views) {
+          candidate.views = std::move(*views);
+          continue;
+        }
+        auto error = views.error();
+        error.message = candidate.info.file + ": " + error.message;
+        refuse(candidate, "reads", error);
+        settled = false;
+        break;
+      }
+    }
+  }
+
+  void serve(Candidate& candidate, const storage::DatabaseAddress& address) {
+    const auto& definition = candidate.plugin->definition();
+    auto& info = candidate.info;
+    for (const auto& tool : definition.tools) {
+      const auto owner = tool_owners_.find(tool.tool.name);
+      if (owner == tool_owners_.end()) continue;
+      return refuse(candidate, "duplicate-tool",
+                    {Errc::kConflict,
+                     info.file + ": its tool " + tool.tool.name + " exists already, in the plugin " + owner->second +
+                         "; load only one of the two",
+                     {}});
+    }
     info.name = definition.name;
     info.vendor = definition.vendor;
     info.services = definition.services;
-    for (const auto& tool : definition.tools) info.tools.push_back(tool.tool.name);
-    for (const auto& name : info.tools) {
-      const auto owner = tool_owners_.find(name);
-      if (owner == tool_owners_.end()) continue;
-      plugin->stop(std::chrono::milliseconds(0));
-      const Error error{Errc::kConflict,
-                        info.file + ": its tool " + name + " exists already, in the plugin " + owner->second +
-                            "; load only one of the two",
-                        {}};
-      info.tools.clear();
-      return refuse(std::move(info), "duplicate-tool", error);
+    if (const auto refused = candidate.plugin->serve(candidate.views, address))
+      return refuse(candidate, refused->rule, refused->error);
+    for (const auto& tool : definition.tools) {
+      info.tools.push_back(tool.tool.name);
+      tool_owners_[tool.tool.name] = definition.id;
     }
-    for (const auto& name : info.tools) tool_owners_[name] = definition.id;
     info.state = "serving";
-    const auto detail = info.id + " " + info.version + " from " + info.file + " (sha256 " + info.sha256 + "), " +
-                        std::to_string(info.tools.size()) + (info.tools.size() == 1 ? " tool" : " tools");
+    const auto counted = [](std::size_t count, const std::string& what) {
+      return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+    };
+    auto detail = info.id + " " + info.version + " from " + info.file + " (sha256 " + info.sha256 + "), " +
+                  counted(info.tools.size(), "tool");
+    if (!definition.jobs.empty()) detail += ", " + counted(definition.jobs.size(), "job");
     events_.emit(observability::PluginReported{PluginIncident::kLoaded, info.id, "loaded", detail});
-    infos_.push_back(std::move(info));
-    plugins_.push_back(std::move(plugin));
+    plugins_.push_back(candidate.plugin);
   }
 
-  void refuse(PluginInfo info, const char* rule, const Error& error) {
-    info.state = "refused";
-    info.reason = error.message;
+  void refuse(Candidate& candidate, const char* rule, const Error& error) {
+    candidate.info.state = "refused";
+    candidate.info.reason = error.message;
     const auto detail = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
-    events_.emit(observability::PluginReported{PluginIncident::kRefused, info.id, rule, detail});
-    infos_.push_back(std::move(info));
+    events_.emit(observability::PluginReported{PluginIncident::kRefused, candidate.info.id, rule, detail});
+    candidate.plugin.reset();
+  }
+
+  [[nodiscard]] Result<const Tool*> find_job(std::string_view plugin, std::string_view job) const {
+    const auto not_found = [](std::string message, const std::string& others) {
+      return Error{Errc::kNotFound, std::move(message) + (others.empty() ? "" : "; there is: " + others), {}};
+    };
+    std::string ids;
+    for (const auto& candidate : plugins_) {
+      const auto& definition = candidate->definition();
+      ids += (ids.empty() ? "" : ", ") + definition.id;
+      if (definition.id != plugin) continue;
+      std::string names;
+      for (const auto& found : definition.jobs) {
+        if (found.definition.tool.name == job) return &found.definition.tool;
+        names += (names.empty() ? "" : ", ") + found.definition.tool.name;
+      }
+      return not_found("the plugin " + definition.id + " has no job " + std::string(job), names);
+    }
+    return not_found("no plugin " + std::string(plugin) + " is loaded", ids);
   }
 
   EventSink& events_;
   Watchdog watchdog_;
+  const std::shared_ptr<JobScheduler> scheduler_ = std::make_shared<JobScheduler>();
   std::vector<PluginPtr> plugins_;  // in the order of the configuration
   std::vector<PluginInfo> infos_;
   std::map<std::string, std::string> tool_owners_;
@@ -185,7 +303,11 @@ Result<std::unique_ptr<PluginHost>> PluginHost::start(const PluginHostConfig& co
                                                       observability::EventSink& events) {
   if (config.sealing_key.reveal().size() < 32)
     return Error{Errc::kMisuse, "the sealing key of the plugin host must have 32 bytes", {}};
-  return std::make_unique<Host>(config, address, events);
+  try {
+    return std::make_unique<Host>(config, address, events);
+  } catch (const std::system_error& error) {
+    return Error{Errc::kUnavailable, std::string("the plugin host cannot start a thread: ") + error.what(), {}};
+  }
 }
 
 Result<PluginInfo> inspect_plugin_file(const std::filesystem::path& file) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -87,10 +88,15 @@ struct PluginSpec {
   std::filesystem::path file;
   std::string settings_json;  ///< the plugin's own settings, as JSON
   unsigned workers = 0;       ///< 0: PluginHostConfig::workers
+  /// By tenant name: the settings in force there, whole. Tenants that are not listed have settings_json.
+  std::map<std::string, std::string, std::less<>> tenant_settings;
 };
 
 struct PluginHostConfig {
   std::vector<PluginSpec> plugins;
+  /// One caller (role admin, no key) for each tenant: whom scheduled jobs run for. Called on a thread of the host, now
+  /// and then; empty: no scheduled jobs.
+  std::function<std::vector<CallerPtr>()> job_callers;
   std::filesystem::path store_directory;  ///< content-addressed copies; created 0700
   unsigned workers = 8;                   ///< blocking handlers of one plugin at a time
   std::size_t max_queued_calls = 256;     ///< of one plugin; over it a call is refused at once (kLimit)
@@ -127,6 +133,14 @@ class PluginHost {
   /// else on the pool), checks the result against the output schema, ends the transaction, then calls on_done. Any
   /// thread; never blocks the caller longer than a non-blocking handler runs.
   virtual void run(ToolCallPtr call) = 0;
+  /// Runs one job of a plugin for a tenant and waits: its structured result as JSON. `arguments` is a JSON object.
+  /// kNotFound when there is no such plugin or job; what the job said when it refused.
+  virtual Result<std::string> run_job(std::string_view plugin, std::string_view job, CallerPtr caller,
+                                      std::string_view arguments) = 0;
+  /// Ids of the serving plugins that have a job of this name, in the order of the configuration.
+  [[nodiscard]] virtual std::vector<std::string> plugins_with_job(std::string_view job) const = 0;
+  /// Plugin id and name of each job that follows writes, in the order of the configuration.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> after_writes_jobs() const = 0;
   /// Waits for running calls for at most `drain`, cancels the rest, quiesces and destroys the plugins. Idempotent.
   virtual void stop(std::chrono::milliseconds drain) = 0;
 };

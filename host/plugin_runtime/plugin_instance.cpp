@@ -4,7 +4,6 @@
 #include <thread>
 
 #include "plugin_runtime/black_box.hpp"
-#include "storage/migrator.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
@@ -13,81 +12,118 @@ Error refusal(std::string reason) {
   return {Errc::kInvalidArgument, std::move(reason), {}};
 }
 
-/// Settings that break the schema never reach the plugin.
-Result<> check_settings(th_host& host, const PluginDefinition& definition, std::string_view json) {
-  const auto settings = host.set_settings(json);
-  if (!settings) return refusal("its settings are not usable: " + settings.error().message);
+// Jobs move many rows at a time, and their results stay in this process.
+constexpr std::size_t kMaxJobResultBytes = 64 << 20;
+
+/// Settings that break the schema never reach the plugin. `tenant` is for messages; empty: those of the plugin.
+Result<> check_settings(const PluginDefinition& definition, const Result<json::Value>& settings,
+                        const std::string& tenant = {}) {
+  const auto whose = tenant.empty() ? std::string("its settings") : "its settings for the tenant " + tenant;
+  if (!settings) return refusal(whose + " are not usable: " + settings.error().message);
   if (!definition.config_schema) {
     if (json::Object object; settings->get(object) == simdjson::SUCCESS && object.size() > 0)
-      return refusal("it takes no settings; remove them from the configuration");
+      return refusal("it takes no settings; remove " + (tenant.empty() ? "them" : "those for the tenant " + tenant) +
+                     " from the configuration");
     return {};
   }
   const auto violations = definition.config_schema->violations(*settings);
   if (violations.empty()) return {};
-  std::string text = "its settings are not valid:";
+  std::string text = whose + " are not valid:";
   for (const auto& violation : violations)
     text += " " + (violation.path.empty() ? "settings" : violation.path) + ": " + violation.message + ";";
   return refusal(text + " correct them in the configuration");
 }
 
+Result<> set_settings(th_host& host, const PluginDefinition& definition, const PluginSpec& spec) {
+  if (auto set = check_settings(definition, host.set_settings(spec.settings_json)); !set) return set;
+  for (const auto& [tenant, settings] : spec.tenant_settings) {
+    auto set = check_settings(definition, host.set_settings(settings, tenant), tenant);
+    if (!set) return set;
+  }
+  return {};
+}
+
 }  // namespace
 
-PluginInstance::Outcome PluginInstance::open(const CheckedFile& file, const PluginSpec& spec,
-                                             const PluginHostConfig& config, const storage::DatabaseAddress& address,
-                                             Watchdog& watchdog, observability::EventSink& events) {
-  const auto refused = [&](const char* rule, const Error& error) {
-    // The loader's messages name the file already.
-    const bool named = error.message.rfind(file.path.string(), 0) == 0;
-    return Refused{rule, {error.code, named ? error.message : file.path.string() + ": " + error.message, error.detail}};
-  };
-  auto plugin = std::make_shared<PluginInstance>(file.card.id, config, events);
+PluginInstance::Refused PluginInstance::refused(const char* rule, const Error& error) const {
+  // The loader's messages name the file already.
+  const bool named = error.message.starts_with(file_);
+  return {rule, {error.code, named ? error.message : file_ + ": " + error.message, error.detail}};
+}
+
+PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const PluginSpec& spec,
+                                                const PluginHostConfig& config, const storage::DatabaseAddress& address,
+                                                Watchdog& watchdog, std::shared_ptr<WriteObserver> writes,
+                                                observability::EventSink& events) {
+  auto plugin = std::make_shared<PluginInstance>(file, config, events);
   const auto image = PluginImage::load(file, config.store_directory);
-  if (!image) return refused("load", image.error());
+  if (!image) return plugin->refused("load", image.error());
   {
     const BlackBoxScope scope(file.card.id, "(entry)", file.sha256);
     const auto raw = (*image)->definition(host_api(), &plugin->host_);
-    if (!raw) return refused("entry", raw.error());
+    if (!raw) return plugin->refused("entry", raw.error());
     auto adopted = adopt_definition(*raw, file.card, config.default_timeout);
-    if (!adopted) return refused("definition", adopted.error());
+    if (!adopted) return plugin->refused("definition", adopted.error());
     plugin->definition_ = std::move(*adopted);
   }
-  auto& definition = plugin->definition_;
-  if (auto checked = check_settings(plugin->host_, definition, spec.settings_json); !checked)
-    return refused("settings", checked.error());
-
-  // Its tables are all that a plugin reaches in the database: without migrations it has none, and no role to connect
-  // as.
-  const bool has_database = !definition.migrations.empty();
-  if (has_database) {
-    const auto migrated =
-        storage::migrate_plugin(address, definition.id, definition.migrations, definition.shared_tables, events);
-    if (!migrated) return refused("migration", migrated.error());
+  const auto& definition = plugin->definition_;
+  if (auto set = set_settings(plugin->host_, definition, spec); !set) return plugin->refused("settings", set.error());
+  if (definition.has_database()) {
+    const auto migrated = storage::migrate_plugin(address, definition.id, definition.migrations,
+                                                  definition.shared_tables, events, definition.exports);
+    if (!migrated) return plugin->refused("migration", migrated.error());
   }
+  plugin->workers_ = spec.workers > 0 ? spec.workers : std::max(config.workers, 1U);
   plugin->runner_ = std::make_unique<ToolRunner>(
       plugin->host_, watchdog,
-      ToolRunner::Config{.workers = spec.workers > 0 ? spec.workers : std::max(config.workers, 1U),
+      ToolRunner::Config{.workers = plugin->workers_,
                          .max_queued_calls = config.max_queued_calls,
                          .lost_worker_grace = config.lost_worker_grace,
                          .max_lost_workers = config.max_lost_workers,
                          .max_result_bytes = config.max_result_bytes,
-                         .conninfo = has_database ? address.as_plugin(definition.id) : std::string(),
-                         .file = file.path.string()});
-  if (definition.create != nullptr) {
-    const BlackBoxScope scope(definition.id, "(create)", file.sha256);
-    if (const auto status = definition.create(&plugin->host_, &plugin->instance_); status != TH_OK)
+                         .conninfo = definition.has_database() ? address.as_plugin(definition.id) : std::string(),
+                         .file = plugin->file_,
+                         .writes = std::move(writes)});
+  return plugin;
+}
+
+std::optional<PluginInstance::Refused> PluginInstance::serve(const std::vector<storage::ExportedView>& views,
+                                                             const storage::DatabaseAddress& address) {
+  if (definition_.has_database()) {
+    if (auto granted = storage::grant_reads(address, definition_.id, views); !granted)
+      return refused("reads", granted.error());
+  }
+  std::vector<th_host::ReadableView> readable;
+  for (const auto& view : views) readable.push_back({view.plugin_id, storage::sql_name(view)});
+  host_.set_readable_views(std::move(readable));
+  if (definition_.create != nullptr) {
+    const BlackBoxScope scope(definition_.id, "(create)", sha256_);
+    if (const auto status = definition_.create(&host_, &instance_); status != TH_OK)
       return refused("create", refusal("create() answered " + std::to_string(status) +
                                        "; the plugin's log lines before this one say why"));
   }
-  for (auto& tool : definition.tools) {
-    auto& binding = plugin->bindings_.emplace_back(std::make_unique<ToolBinding>());
-    binding->runner = plugin->runner_.get();
-    binding->handle = tool.handle;
-    binding->user = tool.user;
-    binding->runs_inline = tool.tool.non_blocking;
-    tool.tool.binding = binding.get();
+  for (auto& tool : definition_.tools) bind(tool).runs_inline = tool.tool.non_blocking;
+  for (auto& job : definition_.jobs) bind(job.definition).max_result_bytes = kMaxJobResultBytes;
+  runner_->start(instance_, weak_from_this());
+  return std::nullopt;
+}
+
+ToolBinding& PluginInstance::bind(ToolDefinition& tool) {
+  auto& binding = *bindings_.emplace_back(std::make_unique<ToolBinding>());
+  binding.runner = runner_.get();
+  binding.handle = tool.handle;
+  binding.user = tool.user;
+  tool.tool.binding = &binding;
+  return binding;
+}
+
+std::vector<JobScheduler::Job> PluginInstance::scheduled_jobs() {
+  std::vector<JobScheduler::Job> jobs;
+  for (const auto& job : definition_.jobs) {
+    auto& binding = const_cast<ToolBinding&>(*static_cast<const ToolBinding*>(job.definition.tool.binding));
+    jobs.push_back({.definition = &job, .binding = &binding, .host = &host_, .most_of_plugin = workers_ > 2 ? 2U : 1U});
   }
-  plugin->runner_->start(plugin->instance_, plugin);
-  return plugin;
+  return jobs;
 }
 
 void PluginInstance::stop(std::chrono::milliseconds drain) {

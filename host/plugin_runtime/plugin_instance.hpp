@@ -1,17 +1,20 @@
 #pragma once
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/host_services.hpp"
+#include "plugin_runtime/job_scheduler.hpp"
 #include "plugin_runtime/plugin_definition.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/plugin_library.hpp"
 #include "plugin_runtime/tool_runner.hpp"
 #include "storage/database_address.hpp"
+#include "storage/migrator.hpp"
 
 namespace toolhost::plugin_runtime {
 
@@ -26,16 +29,25 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   };
   using Outcome = boost::system::result<std::shared_ptr<PluginInstance>, Refused>;
 
-  /// Everything after the file was checked: stores and maps it, adopts its definition, checks its settings, migrates
-  /// its schema, creates the instance. Runs plugin code on the calling thread. The watchdog outlives the instance's
+  /// The first half of loading, after the file was checked: stores and maps it, adopts its definition, checks its
+  /// settings, migrates its schema. Runs plugin code on the calling thread. The watchdog outlives the instance's
   /// stop().
-  static Outcome open(const CheckedFile& file, const PluginSpec& spec, const PluginHostConfig& config,
-                      const storage::DatabaseAddress& address, Watchdog& watchdog, observability::EventSink& events);
+  static Outcome prepare(const CheckedFile& file, const PluginSpec& spec, const PluginHostConfig& config,
+                         const storage::DatabaseAddress& address, Watchdog& watchdog,
+                         std::shared_ptr<WriteObserver> writes, observability::EventSink& events);
+  /// The second half, when all plugins are prepared: lets it read these views, creates the instance. Runs plugin code
+  /// on the calling thread.
+  std::optional<Refused> serve(const std::vector<storage::ExportedView>& views,
+                               const storage::DatabaseAddress& address);
 
-  PluginInstance(std::string id, const PluginHostConfig& config, observability::EventSink& events)
-      : host_(std::move(id), config.sealing_key, config.log_level, events) {}
+  PluginInstance(const CheckedFile& file, const PluginHostConfig& config, observability::EventSink& events)
+      : file_(file.path.string()),
+        sha256_(file.sha256),
+        host_(file.card.id, config.sealing_key, config.log_level, events) {}
 
   [[nodiscard]] const PluginDefinition& definition() const noexcept { return definition_; }
+  /// Those of its jobs, for the scheduler; once it serves.
+  [[nodiscard]] std::vector<JobScheduler::Job> scheduled_jobs();
   [[nodiscard]] bool is_quarantined() const noexcept { return runner_->is_quarantined(); }
 
   /// Ends running calls as ToolRunner::stop(), quiesces and destroys the instance. When a handler or quiesce() does not
@@ -44,10 +56,14 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
 
  private:
   bool quiesce(std::chrono::milliseconds limit);
+  [[nodiscard]] Refused refused(const char* rule, const Error& error) const;
+  ToolBinding& bind(ToolDefinition& tool);
 
+  const std::string file_, sha256_;
   th_host host_;
   PluginDefinition definition_;
   std::vector<std::unique_ptr<ToolBinding>> bindings_;
+  unsigned workers_ = 1;
   std::unique_ptr<ToolRunner> runner_;
   void* instance_ = nullptr;
   bool stopped_ = false;

@@ -27,11 +27,15 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxFileBytes = 256 * 1024 * 1024;
 constexpr const char *kEntrySymbol = "toolhost_plugin_v1", *kCardSymbol = "toolhost_card_v1";
 
-// The C and C++ run time, under every name that a compiler links. What else a plugin needs it carries inside: a library
-// of the system could differ from the one it was built with, or be shared, with its state, by two plugins.
-constexpr std::array<std::string_view, 10> kAllowedLibraries{
-    "libc.so.6",       "libm.so.6",  "libstdc++.so.6", "libgcc_s.so.1",         "ld-linux-x86-64.so.2",
-    "libpthread.so.0", "libdl.so.2", "librt.so.1",     "ld-linux-aarch64.so.1", "libatomic.so.1"};
+// The C and C++ run time, under every name that a compiler links, and the stemmers, which keep no state. What else a
+// plugin needs it carries inside: a library of the system could differ from the one it was built with, or be shared,
+// with its state, by two plugins.
+constexpr std::array<std::string_view, 11> kAllowedLibraries{
+    "libc.so.6",  "libm.so.6",  "libstdc++.so.6",        "libgcc_s.so.1",  "ld-linux-x86-64.so.2", "libpthread.so.0",
+    "libdl.so.2", "librt.so.1", "ld-linux-aarch64.so.1", "libatomic.so.1", "libstemmer.so.0d"};
+// ICU, of which the host has a copy open anyway. Its data is larger than most plugins, and its symbols carry its
+// version.
+constexpr std::array<std::string_view, 3> kAllowedVersions{"libicuuc.so.", "libicui18n.so.", "libicudata.so."};
 
 class FileDescriptor {
  public:
@@ -140,6 +144,15 @@ Result<> check_exports(const fs::path& file, const ElfCard& card) {
   return {};
 }
 
+bool may_load(std::string_view library) {
+  if (std::find(kAllowedLibraries.begin(), kAllowedLibraries.end(), library) != kAllowedLibraries.end()) return true;
+  // Digits alone: with a slash it would be a path.
+  return std::any_of(kAllowedVersions.begin(), kAllowedVersions.end(), [&](std::string_view name) {
+    return library.starts_with(name) && library.size() > name.size() &&
+           library.find_first_not_of("0123456789", name.size()) == std::string_view::npos;
+  });
+}
+
 Result<> check_card(const fs::path& file, const ElfCard& card) {
   if (!is_plugin_id(card.id))
     return refusal(
@@ -148,7 +161,7 @@ Result<> check_card(const fs::path& file, const ElfCard& card) {
   if (card.abi_minor_required > TH_ABI_MINOR) return refusal(file, needs_abi(card, card.abi_minor_required));
   if (auto checked = check_exports(file, card); !checked) return checked.error();
   for (const auto& library : card.needed)
-    if (std::find(kAllowedLibraries.begin(), kAllowedLibraries.end(), library) == kAllowedLibraries.end())
+    if (!may_load(library))
       return refusal(file, "needs the library " + library + ", which plugins may not load; link it statically");
   if (!card.search_path.empty())
     return refusal(file, "carries the library search path '" + card.search_path +

@@ -19,6 +19,8 @@ extern const th_token_api token_table;
 extern const th_args_api args_table;
 extern const th_config_api config_table;
 extern const th_db_api database_table;
+extern const th_people_api people_table;
+extern const th_reads_api reads_table;
 
 inline std::string_view view(th_str text) noexcept {
   return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
@@ -47,6 +49,19 @@ inline th_status fail_with(th_call& call, th_status status, std::string_view mes
   call.error_code.clear();
   call.error_detail.clear();
   return status;
+}
+
+/// As th_call_info and th_person name it.
+constexpr std::string_view name_of(Role role) noexcept {
+  switch (role) {
+    case Role::kViewer:
+      return "viewer";
+    case Role::kAgent:
+      return "agent";
+    case Role::kAdmin:
+      return "admin";
+  }
+  return "viewer";
 }
 
 /// What `pointer` (RFC 6901) leads to.

@@ -29,6 +29,10 @@ constexpr std::string_view kQuarantinedText =
     "Tell "
     "the operator if this lasts.";
 constexpr std::string_view kCancelledText = "The call was cancelled before it began. Nothing was saved.";
+constexpr std::string_view kNoThreadText =
+    "The server is short of threads and cannot run the tool. Nothing was saved. Try again in a few seconds, and tell "
+    "the "
+    "operator if this lasts.";
 constexpr std::string_view kBusyText =
     "The tool is busy: too many calls are waiting for it. Nothing was saved. Try again in a few seconds.";
 
@@ -178,7 +182,7 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
     // Two words, so that the function object does not allocate. finish() takes it away before the job can go.
     call->on_cancel = [job = job.get()] { job->runner.watchdog_.wake_by(Clock::time_point::min()); };
   }
-  enum class Refusal { kNone, kStopping, kQuarantined, kBusy } refused = Refusal::kNone;
+  enum class Refusal { kNone, kStopping, kQuarantined, kBusy, kNoThread } refused = Refusal::kNone;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -191,7 +195,11 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
     } else {
       queue_.push_back(job);
       wake = sleeping_ > 0;
-      if (queue_.size() > sleeping_ && workers_.size() < config_.workers) start_worker();
+      const bool needs_worker = queue_.size() > sleeping_ && workers_.size() < config_.workers;
+      if (needs_worker && !start_worker() && workers_.empty()) {
+        queue_.pop_back();
+        refused = Refusal::kNoThread;
+      }
     }
   }
   switch (refused) {
@@ -203,19 +211,26 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
       return finish(*job, refusal(Outcome::kUnavailable, kQuarantinedText));
     case Refusal::kBusy:
       return finish(*job, refusal(Outcome::kLimit, kBusyText, "the queue of the plugin is full"));
+    case Refusal::kNoThread:
+      return finish(*job, refusal(Outcome::kUnavailable, kNoThreadText, "no worker thread could be started"));
   }
   if (wake) work_.notify_one();
   // A cancel from before on_cancel was set has called nothing.
   watchdog_.wake_by(call->cancelled.load() ? Clock::time_point::min() : job->deadline.at());
 }
 
-/// With mutex_ held.
-void ToolRunner::start_worker() {
+/// With mutex_ held. False when the system has no thread left to give.
+bool ToolRunner::start_worker() {
   const auto worker = std::make_shared<Worker>();
   worker->keep_alive = keep_alive_.lock();
   if (!config_.conninfo.empty()) worker->database = storage::TenantConnection::create({.conninfo = config_.conninfo});
-  worker->thread = std::thread([this, worker] { work(worker); });
+  try {
+    worker->thread = std::thread([this, worker] { work(worker); });
+  } catch (const std::system_error&) {
+    return false;
+  }
   workers_.push_back(worker);
+  return true;
 }
 
 void ToolRunner::work(const WorkerPtr& worker) {
@@ -270,7 +285,8 @@ void ToolRunner::execute(Worker& worker, Job& job) {
                  .deadline = job.deadline,
                  .deadline_passed = &job.deadline_passed,
                  .database = call.tool->non_blocking ? nullptr : worker.database.get(),
-                 .max_result_bytes = config_.max_result_bytes});
+                 .max_result_bytes =
+                     job.binding.max_result_bytes > 0 ? job.binding.max_result_bytes : config_.max_result_bytes});
     th_status status = TH_OK;
     {
       const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
@@ -288,6 +304,9 @@ void ToolRunner::execute(Worker& worker, Job& job) {
     else if (frame.in_transaction)
       worker.database->rollback();
     report_broken_rule(call, judgement);
+    const bool has_written =
+        frame.committed || (frame.in_transaction && judgement.verdict == Judgement::Verdict::kCommit);
+    if (has_written && !call.tool->read_only && config_.writes) config_.writes->on_written(call);
 
     const auto pause = back_off(attempt);
     const bool rerun = judgement.verdict == Judgement::Verdict::kRerun && attempt + 1 < kMaxAttempts &&

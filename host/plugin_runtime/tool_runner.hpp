@@ -19,11 +19,20 @@ namespace toolhost::plugin_runtime {
 class ToolRunner;
 struct Judgement;
 
+/// Is told of every call that has written.
+class WriteObserver {
+ public:
+  virtual ~WriteObserver() = default;
+  /// The transaction of this call has committed, and its tool is not read-only. Any thread; must not block.
+  virtual void on_written(const ToolCall& call) noexcept = 0;
+};
+
 /// What Tool::binding points to: how the tool is called, and where.
 struct ToolBinding {
   ToolRunner* runner = nullptr;
   th_handler handle = nullptr;
   void* user = nullptr;
+  std::size_t max_result_bytes = 0;  ///< 0: the runner's
   std::atomic<bool> runs_inline{false};
   /// Calls that are still to be measured closely, after one that took too long for a tool that never blocks.
   std::atomic<int> observed_calls{0};
@@ -40,8 +49,9 @@ class ToolRunner final : public Watchdog::Watched {
     std::chrono::milliseconds lost_worker_grace{5'000};
     unsigned max_lost_workers = 4;
     std::size_t max_result_bytes = 1 << 20;
-    std::string conninfo;  ///< empty: the plugin has no database
-    std::string file;      ///< what the plugin was loaded from, for reports
+    std::string conninfo;                   ///< empty: the plugin has no database
+    std::string file;                       ///< what the plugin was loaded from, for reports
+    std::shared_ptr<WriteObserver> writes;  ///< may be null; shared, because a lost worker may outlive its owner
   };
 
   /// `host` outlives this object.
@@ -74,7 +84,7 @@ class ToolRunner final : public Watchdog::Watched {
   void run_inline(ToolCallPtr& call, ToolBinding& binding);
   th_status call_inline(th_call& frame, ToolBinding& binding);
   void enqueue(ToolCallPtr call, ToolBinding& binding);
-  void start_worker();
+  bool start_worker();
   void work(const WorkerPtr& worker);
   JobPtr next_job();
   void execute(Worker& worker, Job& job);

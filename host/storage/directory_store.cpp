@@ -123,7 +123,8 @@ class Store final : public DirectoryStore {
           "limit 20) t");
       const auto known = names[0][0].as<std::string>();
       return error_of(Errc::kNotFound, "there is no tenant \"" + std::string(name) + "\"; " +
-                                           (known.empty() ? "there is none yet" : "there is: " + known));
+                                           (known.empty() ? "there is none yet" : "there is: " + known) +
+                                           "; create it with: toolhost tenant create NAME");
     });
   }
 

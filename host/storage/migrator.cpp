@@ -35,6 +35,11 @@ struct Target {
   bool is_plugin = false;
 };
 
+Target target_of(std::string_view plugin_id) {
+  const std::string schema = schema_of_plugin(plugin_id);
+  return {std::string(plugin_id), schema, "toolhost_owner_" + schema, "toolhost_plugin_" + schema, true};
+}
+
 // ---- roles and the host's schema
 // ---------------------------------------------------------------------------------------
 
@@ -144,9 +149,18 @@ void prepare_plugin(pqxx::connection& connection, const DatabaseAddress& address
 // ---- tenancy of a plugin's schema
 // --------------------------------------------------------------------------------------
 
+/// What a plugin declares about its schema, each as an array in PostgreSQL's syntax.
+struct Declared {
+  std::string shared;   // tables
+  std::string exports;  // views
+};
+
 struct Rule {
-  const char* finds;  // $1 schema, $2 shared tables; each row is the name of an offender
+  const char* finds;  // $1 schema, $2 shared tables, $3 exported views; each row is the name of an offender
   const char* what;   // %s is the name
+  // Holds for the schema as it is in the end: a view may be replaced or dropped by a later migration, and is exported
+  // or not by what the newest version declares.
+  bool at_the_end = false;
 };
 
 constexpr Rule kRules[] = {
@@ -170,9 +184,22 @@ constexpr Rule kRules[] = {
      "where c.relnamespace = to_regnamespace($1) and c.relname <> all ($2::text[]) and p.polname <> 'toolhost_tenant'",
      "the policy \"%s\" could open a table to other tenants; the host makes the one policy there is"},
     {"select c.relname from pg_class c where c.relnamespace = to_regnamespace($1) and c.relkind = 'v' "
+     "and c.relname <> all ($3::text[]) "
      "and not exists (select from pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker' and "
      "o.option_value::boolean)",
-     "the view \"%s\" runs with its owner's rights; create it WITH (security_invoker = true)"},
+     "the view \"%s\" runs with its owner's rights; create it WITH (security_invoker = true), or export it", true},
+    {"select e from unnest($3::text[]) e where not exists (select from pg_class c "
+     "where c.relnamespace = to_regnamespace($1) and c.relkind = 'v' and c.relname = e)",
+     "it exports \"%s\", which is no view of its schema; create the view in a migration, or leave it out of exports",
+     true},
+    {"select c.relname from pg_class c where c.relnamespace = to_regnamespace($1) and c.relkind = 'v' "
+     "and c.relname = any ($3::text[]) "
+     "and exists (select from pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker' and "
+     "o.option_value::boolean)",
+     "the exported view \"%s\" is security_invoker, so no other plugin could read it; create it without", true},
+    {"select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+     "where n.nspname = $1 and c.relkind = 'v' and c.relname = any ($3::text[]) and c.relowner <> n.nspowner",
+     "the exported view \"%s\" belongs to another role than its schema, and would run with that role's rights", true},
     {"select r.rulename || ' on ' || c.relname from pg_rewrite r join pg_class c on c.oid = r.ev_class "
      "where c.relnamespace = to_regnamespace($1) and r.rulename <> '_RETURN'",
      "the rule \"%s\" would run with the owner's rights; use a trigger"},
@@ -206,11 +233,15 @@ std::string text_array(std::span<const std::string> names) {
 }
 
 // Throws Refused with the first rule that is broken.
-void check_tenancy(pqxx::work& work, const Target& plugin, const std::string& shared, const std::string& subject) {
+void check_tenancy(pqxx::work& work, const Target& plugin, const Declared& declared, bool is_the_end,
+                   const std::string& subject) {
   for (const Rule& rule : kRules) {
-    const pqxx::result offenders = work.exec_params(
-        "select * from (" + std::string(rule.finds) + ") o where $2::text[] is not null order by 1 limit 1",
-        plugin.schema, shared);
+    if (rule.at_the_end && !is_the_end) continue;
+    const pqxx::result offenders =
+        work.exec_params("select * from (" + std::string(rule.finds) +
+                             ") o where $1::text is not null and $2::text[] is not null and $3::text[] is not null "
+                             "order by 1 limit 1",
+                         plugin.schema, declared.shared, declared.exports);
     if (!offenders.empty())
       throw refused(Errc::kInvalidArgument, subject + ": " + with_name(rule.what, offenders[0][0].as<std::string>()));
   }
@@ -224,8 +255,20 @@ void check_tenancy(pqxx::work& work, const Target& plugin, const std::string& sh
   }
 }
 
+// Other plugins read what is exported; what one of them was granted otherwise, or before, ends here.
+void take_back_grants(pqxx::work& work, const Target& plugin, const Declared& declared) {
+  for (const auto& row : work.exec_params(
+           "select distinct quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(r.rolname) "
+           "from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join aclexplode(c.relacl) a "
+           "join pg_roles r on r.oid = a.grantee where n.nspname = $1 and r.rolname like 'toolhost\\_plugin\\_%' "
+           "and r.rolname <> $2 and not (c.relkind = 'v' and c.relname = any ($3::text[]))",
+           plugin.schema, plugin.user, declared.exports)) {
+    work.exec("revoke all on " + row[0].as<std::string>() + " from " + row[1].as<std::string>());
+  }
+}
+
 // Policies and rights for every table. Touches only what is not yet so, since each change locks its table for a moment.
-void enforce_tenancy(pqxx::work& work, const Target& plugin, const std::string& shared) {
+void enforce_tenancy(pqxx::work& work, const Target& plugin, const Declared& declared) {
   const std::string user = work.quote_name(plugin.user);
   const pqxx::result tables = work.exec_params(
       "select quote_ident(nspname) || '.' || quote_ident(relname), relname = any ($2::text[]), relrowsecurity and "
@@ -233,7 +276,7 @@ void enforce_tenancy(pqxx::work& work, const Target& plugin, const std::string& 
       "exists (select from pg_policy where polrelid = c.oid and polname = 'toolhost_tenant') "
       "from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = $1 and relkind in ('r', 'p') order "
       "by 1",
-      plugin.schema, shared);
+      plugin.schema, declared.shared);
   for (const auto& row : tables) {
     const auto table = row[0].as<std::string>();
     if (row[1].as<bool>()) {
@@ -248,11 +291,17 @@ void enforce_tenancy(pqxx::work& work, const Target& plugin, const std::string& 
     work.exec("grant select, insert, update, delete on " + table + " to " + user);
   }
   const std::string schema = work.quote_name(plugin.schema);
-  for (const auto& row : work.exec_params(
-           "select quote_ident(relname) from pg_class where relnamespace = to_regnamespace($1) and relkind = 'v'",
-           plugin.schema)) {
-    work.exec("grant select, insert, update, delete on " + schema + "." + row[0].as<std::string>() + " to " + user);
+  for (const auto& row : work.exec_params("select quote_ident(relname), relname = any ($2::text[]) from pg_class "
+                                          "where relnamespace = to_regnamespace($1) and relkind = 'v'",
+                                          plugin.schema, declared.exports)) {
+    const auto view = schema + "." + row[0].as<std::string>();
+    // Through an exported view one would write as the owner, also where only migrations may.
+    if (row[1].as<bool>())
+      work.exec("revoke all on " + view + " from " + user + "; grant select on " + view + " to " + user);
+    else
+      work.exec("grant select, insert, update, delete on " + view + " to " + user);
   }
+  take_back_grants(work, plugin, declared);
   work.exec("grant usage on all sequences in schema " + schema + " to " + user);
 }
 
@@ -285,8 +334,8 @@ bool is_applied(pqxx::work& work, const Target& target, const Migration& migrati
   return true;
 }
 
-bool apply_one(pqxx::connection& connection, const Target& target, const Migration& migration,
-               const std::string& shared) {
+bool apply_one(pqxx::connection& connection, const Target& target, const Migration& migration, bool is_last,
+               const Declared& declared) {
   const std::string subject =
       "migration " + std::to_string(migration.version) + " (" + migration.name + ") of " + target.label;
   if (auto allowed = screen_migration(migration.sql); !allowed) {
@@ -308,8 +357,8 @@ bool apply_one(pqxx::connection& connection, const Target& target, const Migrati
     throw refused(Errc::kInvalidArgument, subject + " is refused: it leaves the role it was given");
   }
   if (target.is_plugin) {
-    check_tenancy(work, target, shared, subject + " is refused");
-    enforce_tenancy(work, target, shared);
+    check_tenancy(work, target, declared, is_last, subject + " is refused");
+    enforce_tenancy(work, target, declared);
   }
   work.exec("set local role toolhost_owner");
   work.exec_params(
@@ -321,7 +370,7 @@ bool apply_one(pqxx::connection& connection, const Target& target, const Migrati
 }
 
 std::vector<AppliedMigration> apply_all(pqxx::connection& connection, const Target& target,
-                                        std::span<const Migration> migrations, const std::string& shared,
+                                        std::span<const Migration> migrations, const Declared& declared,
                                         observability::EventSink& events) {
   int expected = 1;
   for (const Migration& migration : migrations) {
@@ -333,7 +382,7 @@ std::vector<AppliedMigration> apply_all(pqxx::connection& connection, const Targ
   }
   std::vector<AppliedMigration> applied;
   for (const Migration& migration : migrations) {
-    if (apply_one(connection, target, migration, shared))
+    if (apply_one(connection, target, migration, &migration == &migrations.back(), declared))
       applied.push_back({target.schema, migration.version, migration.name});
   }
   pqxx::work work(connection);
@@ -352,17 +401,47 @@ std::vector<AppliedMigration> apply_all(pqxx::connection& connection, const Targ
     // Also without a new migration: what counts as shared may have changed, and an administrator may have changed the
     // schema.
     work.exec("set local role " + work.quote_name(target.owner));
-    check_tenancy(work, target, shared, "the schema of " + target.label + " is refused");
-    enforce_tenancy(work, target, shared);
+    check_tenancy(work, target, declared, true, "the schema of " + target.label + " is refused");
+    enforce_tenancy(work, target, declared);
     work.commit();
   }
   return applied;
 }
 
+// ---- reading what others export
+
+// Takes back what the role may read of other plugins beyond `wanted`, an array of "schema.view".
+void end_reads(pqxx::work& work, const Target& reader, const std::string& wanted) {
+  for (const auto& row :
+       work.exec_params("select distinct quote_ident(pg_get_userbyid(c.relowner)), quote_ident(n.nspname) || '.' || "
+                        "quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+                        "cross join aclexplode(c.relacl) a where a.grantee = $1::regrole and n.nspname <> $2 "
+                        "and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' "
+                        "and n.nspname || '.' || c.relname <> all ($3::text[])",
+                        reader.user, reader.schema, wanted)) {
+    work.exec("set local role " + row[0].as<std::string>());
+    work.exec("revoke all on " + row[1].as<std::string>() + " from " + work.quote_name(reader.user));
+  }
+  for (const auto& row : work.exec_params(
+           "select distinct quote_ident(pg_get_userbyid(n.nspowner)), quote_ident(n.nspname) from pg_namespace n "
+           "cross join aclexplode(n.nspacl) a where a.grantee = $1::regrole and n.nspname <> $2 "
+           "and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' "
+           "and not exists (select from unnest($3::text[]) w where split_part(w, '.', 1) = n.nspname)",
+           reader.user, reader.schema, wanted)) {
+    work.exec("set local role " + row[0].as<std::string>());
+    work.exec("revoke all on schema " + row[1].as<std::string>() + " from " + work.quote_name(reader.user));
+  }
+}
+
 template <class Work>
-Result<std::vector<AppliedMigration>> guarded(Work work) {
+auto guarded(Work work) -> Result<decltype(work())> {
   try {
-    return work();
+    if constexpr (std::is_void_v<decltype(work())>) {
+      work();
+      return {};
+    } else {
+      return work();
+    }
   } catch (const Refused& why) {
     return why.error;
   } catch (const pqxx::broken_connection& error) {
@@ -396,14 +475,15 @@ Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& addres
                              "rests on the check of its SQL "
                              "alone, not on the rights of its role as well"});
     }
-    return apply_all(connection, host, host_migrations(), "{}", events);
+    return apply_all(connection, host, host_migrations(), {"{}", "{}"}, events);
   });
 }
 
 Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& address, std::string_view plugin_id,
                                                      std::span<const Migration> migrations,
                                                      std::span<const std::string> shared_tables,
-                                                     observability::EventSink& events) {
+                                                     observability::EventSink& events,
+                                                     std::span<const std::string> exports) {
   return guarded([&]() -> std::vector<AppliedMigration> {
     const std::string schema = schema_of_plugin(plugin_id);
     if (schema.empty() || schema == "toolhost" || schema == "public" || schema == "information_schema" ||
@@ -411,10 +491,35 @@ Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& addr
       throw refused(Errc::kInvalidArgument, "a plugin cannot have the id \"" + std::string(plugin_id) +
                                                 "\": its schema would be \"" + schema + "\"");
     }
-    const Target plugin{std::string(plugin_id), schema, "toolhost_owner_" + schema, "toolhost_plugin_" + schema, true};
+    const Target plugin = target_of(plugin_id);
     pqxx::connection connection(address.as_admin());
     prepare_plugin(connection, address, plugin);
-    return apply_all(connection, plugin, migrations, text_array(shared_tables), events);
+    return apply_all(connection, plugin, migrations, {text_array(shared_tables), text_array(exports)}, events);
+  });
+}
+
+std::string sql_name(const ExportedView& view) {
+  return '"' + schema_of_plugin(view.plugin_id) + "\".\"" + view.view + '"';
+}
+
+Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id, std::span<const ExportedView> views) {
+  return guarded([&] {
+    const Target reader = target_of(reader_id);
+    std::vector<std::string> wanted;
+    for (const auto& view : views) wanted.push_back(schema_of_plugin(view.plugin_id) + "." + view.view);
+    pqxx::connection connection(address.as_admin());
+    pqxx::work work(connection);
+    work.exec(kLock);
+    end_reads(work, reader, text_array(wanted));
+    for (const auto& view : views) {
+      const Target exporter = target_of(view.plugin_id);
+      if (exporter.schema == reader.schema) continue;
+      const std::string user = work.quote_name(reader.user);
+      work.exec("set local role " + work.quote_name(exporter.owner));
+      work.exec("grant usage on schema " + work.quote_name(exporter.schema) + " to " + user);
+      work.exec("grant select on " + sql_name(view) + " to " + user);
+    }
+    work.commit();
   });
 }
 

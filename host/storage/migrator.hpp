@@ -31,10 +31,26 @@ Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& addres
 /// schema is held to tenancy: a column `tenant_id integer not null` (give it `default toolhost.tenant_id()`) that leads
 /// the primary key; the host itself then enables and forces row-level security with the one policy. A table without is
 /// refused by name, unless `shared_tables` names it (readable by all tenants, written by migrations only). Views must
-/// be security_invoker. SECURITY DEFINER functions are refused. On refusal nothing of the migration stays.
+/// be security_invoker, unless `exports` names them: other plugins may read those, which therefore run with the rights
+/// of the schema's owner, who is held to the tenant as well. SECURITY DEFINER functions are refused. On refusal nothing
+/// of the migration stays. What another plugin could read without `exports` naming it is taken back.
 Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& address, std::string_view plugin_id,
                                                      std::span<const Migration> migrations,
                                                      std::span<const std::string> shared_tables,
-                                                     observability::EventSink& events);
+                                                     observability::EventSink& events,
+                                                     std::span<const std::string> exports = {});
+
+/// A view that a plugin exports.
+struct ExportedView {
+  std::string plugin_id;
+  std::string view;
+};
+
+/// As a statement names it: "tickets"."search_documents".
+std::string sql_name(const ExportedView& view);
+
+/// Lets the role of a migrated plugin read exactly these views of other migrated plugins, and nothing else of theirs:
+/// what it could read before and is not listed is taken back.
+Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id, std::span<const ExportedView> views);
 
 }  // namespace toolhost::storage

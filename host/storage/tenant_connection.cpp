@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -34,6 +35,8 @@ constexpr const char* kBegin = "begin_rw";
 constexpr const char* kBeginReadOnly = "begin_ro";
 constexpr const char* kCommit = "commit";
 constexpr const char* kRollback = "rollback";
+// All statements of one read see one snapshot, so that what they say fits together.
+constexpr const char* kReadOnlySql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 Error unavailable(std::string detail) {
   return Error{Errc::kUnavailable, "The database is not available right now; try again in a moment.",
@@ -46,6 +49,7 @@ class StoredRows final : public Rows {
   void reset() {
     shape_.reset();
     cells_.clear();
+    rows_left_ = 0;
     if (cells_.capacity() > kKeptBytes) cells_.shrink_to_fit();
     next_ = 0;
   }
@@ -53,6 +57,7 @@ class StoredRows final : public Rows {
   void add(const PGresult* result) {
     const int rows = PQntuples(result);
     const int columns = PQnfields(result);
+    rows_left_ += static_cast<std::size_t>(rows);
     for (int row = 0; row < rows; ++row) {
       for (int i = 0; i < columns; ++i) {
         const std::int32_t size = PQgetisnull(result, row, i) != 0 ? -1 : PQgetlength(result, row, i);
@@ -64,7 +69,7 @@ class StoredRows final : public Rows {
 
   void finish(PgResultPtr shape) {
     shape_ = std::move(shape);
-    values_.resize(columns());
+    values_.resize(std::max<std::size_t>(columns(), 1));  // a row without columns is a row as well
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept { return cells_.size(); }
@@ -77,8 +82,9 @@ class StoredRows final : public Rows {
   }
 
   const SqlValue* next() override {
-    if (next_ >= cells_.size()) return nullptr;
-    for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (rows_left_ == 0) return nullptr;
+    --rows_left_;
+    for (std::size_t i = 0; i < columns(); ++i) {
       std::int32_t size = 0;
       std::memcpy(&size, cells_.data() + next_, sizeof size);
       next_ += sizeof size;
@@ -97,6 +103,7 @@ class StoredRows final : public Rows {
   PgResultPtr shape_;  // column names and types
   std::string cells_;  // for each: int32 size (-1 for NULL), then the text
   std::size_t next_ = 0;
+  std::size_t rows_left_ = 0;
   std::vector<SqlValue> values_;
 };
 
@@ -312,10 +319,8 @@ class Connection final : public TenantConnection {
       return unavailable("cannot pipeline");
     pg_ = std::move(fresh);
     begin_group();
-    const std::array<std::array<const char*, 2>, 4> controls{{{kBegin, "BEGIN READ WRITE"},
-                                                              {kBeginReadOnly, "BEGIN READ ONLY"},
-                                                              {kCommit, "COMMIT"},
-                                                              {kRollback, "ROLLBACK"}}};
+    const std::array<std::array<const char*, 2>, 4> controls{
+        {{kBegin, "BEGIN READ WRITE"}, {kBeginReadOnly, kReadOnlySql}, {kCommit, "COMMIT"}, {kRollback, "ROLLBACK"}}};
     for (const auto& [name, sql] : controls) {
       broken_ |= PQsendPrepare(pg_.get(), name, sql, 0, nullptr) == 0;
       steps_.push_back({Step::kControl, nullptr});

@@ -52,7 +52,7 @@ class TenantConnection {
 
   struct Transaction {
     TenantId tenant{};
-    bool read_only = false;
+    bool read_only = false;                 ///< and then all its statements see one snapshot
     Deadline deadline = Deadline::never();  ///< becomes statement_timeout, at most an eighth later
   };
   /// Notes what the next statement begins; no round trip.

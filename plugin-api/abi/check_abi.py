@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-FROZEN = {"th_str", "th_uuid", "th_value", "th_card"}
+FROZEN = {"th_str", "th_uuid", "th_value", "th_person", "th_card"}
 INCLUDE = "#include <toolhost/plugin.h>\n"
 EXPORTS = ["toolhost_card_v1", "toolhost_plugin_v1"]
 # What a release may change without breaking anybody.

@@ -189,6 +189,7 @@ typedef struct th_call_info {
   th_str idempotency_key; /* empty when the caller sent none */
   th_str time_zone;       /* the tenant's IANA zone, e.g. "Europe/Berlin" */
   int64_t deadline_us;    /* wall clock, as now_us(); 0: none */
+  th_str role;            /* what the caller is in the tenant: "viewer", "agent" or "admin"; a job runs as "admin" */
 } th_call_info;
 
 /* Why a service function failed. Written by the host into the plugin's memory; grows. */
@@ -396,6 +397,42 @@ typedef struct th_token_api {
   th_status (*open)(th_call* call, th_str token, th_str* data) TH_ON(worker);
 } th_token_api;
 
+/* ---- "toolhost.people/1": the members of the caller's tenant ---- */
+
+#define TH_SVC_PEOPLE "toolhost.people/1"
+
+/* One member. Frozen. The strings live until the handler returns. */
+typedef struct th_person {
+  th_str email;
+  th_str name; /* for people; may be empty */
+  th_str role; /* as in th_call_info */
+} th_person;
+
+typedef struct th_people_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* The members whom `text` names, sorted by name: those with that e-mail address; if there are none, those with that
+   * whole name; if there are none, those whose name has words that begin like the words of `text`. Case and accents do
+   * not count. Empty text: all members. Writes at most `capacity` of them to `out` and their full number to *found.
+   * TH_OK, also for none; TH_E_MISUSE. */
+  th_status (*find)(th_call* call, th_str text, th_person* out, size_t capacity, size_t* found) TH_ON(worker);
+} th_people_api;
+
+/* ---- "toolhost.reads/1": the views of other plugins that this one may read ---- */
+
+#define TH_SVC_READS "toolhost.reads/1"
+
+/* From create() on. The strings live as long as the instance. */
+typedef struct th_reads_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* The view number `index`: the plugin it belongs to, and its name as SQL writes it: "tickets"."search_documents".
+   * TH_OK; TH_E_NOT_FOUND (there are not so many). */
+  th_status (*view)(th_host* host, size_t index, th_str* plugin_id, th_str* sql_name) TH_ON(any);
+} th_reads_api;
+
 /* ---- What a plugin declares. Written by the plugin, read by the host; grows. ---- */
 
 #define TH_TOOL_READ_ONLY (1u << 0)   /* enforced: its transaction is read-only. MCP readOnlyHint */
@@ -405,6 +442,14 @@ typedef struct th_token_api {
 /* The handler never waits for anything: it runs on the thread where the call arrived, without a hop. It has no database
  * (TH_E_MISUSE). One that takes longer than 5 ms is counted as misbehaving, and its tool is moved to the workers. */
 #define TH_TOOL_NONBLOCKING (1u << 4)
+/* Not for clients: the host itself runs it, for one tenant at a time, as role "admin" with no key and no deadline of a
+ * caller. Schemas, transaction and result are those of a tool. A result with "more": true is run again at once; "done"
+ * and "total" (numbers) are shown as progress. The names "import", "export" and "reindex" are run by the commands of
+ * that name (ABI.md, Jobs). Without arguments of a command a job gets {}. */
+#define TH_TOOL_JOB (1u << 5)
+/* A job: run also soon after a call or job of any plugin has written something for the tenant, on this host. What jobs
+ * with this flag write does not count. */
+#define TH_TOOL_AFTER_WRITES (1u << 6)
 
 /* Runs one call of a tool. `instance`: from create(); `user`: from th_tool_def. `call` lives until this returns.
  *   TH_OK                  what was pushed is the result; the host checks it against output_schema and commits
@@ -426,15 +471,17 @@ typedef struct th_tool_def {
   uint32_t timeout_ms;       /* 0: the host's default. The host's configuration may shorten it */
   uint32_t reserved;         /* 0 */
   th_handler handle TH_ON(worker);
-  void* user; /* passed to handle */
+  void* user;            /* passed to handle */
+  uint32_t interval_ms;  /* a job: run at least this often for each tenant; 0: only on request, or after writes */
+  uint32_t reserved_job; /* 0 */
 } th_tool_def;
 
 /* One step of the plugin's PostgreSQL schema. The host runs each step once, in order, in a transaction of its own, as
  * the owner of the plugin's schema, with the search path set to it. It stores a checksum: a step that has run must not
  * change. After the run every table must have a column `tenant_id integer not null default toolhost.tenant_id()` that
  * leads its primary key; the host puts the table under forced row-level security. A table without is refused, unless
- * shared_tables names it: all tenants read it, and only migrations write it. Views need security_invoker; SECURITY
- * DEFINER functions are refused. */
+ * shared_tables names it: all tenants read it, and only migrations write it. Views need security_invoker, unless they
+ * are exported; SECURITY DEFINER functions are refused. */
 typedef struct th_migration {
   uint32_t struct_size;
   uint32_t version; /* 1, 2, 3 ... without gaps */
@@ -468,6 +515,16 @@ typedef struct th_plugin_def {
 
   /* Ends the instance. NULL: there is nothing to end. */
   void (*destroy)(void* instance) TH_ON(load);
+
+  /* Views of the plugin's schema that other plugins may read, ended by NULL; NULL: none. They run with the rights of the
+   * schema's owner, who is held to the tenant like everybody: need no security_invoker, and show what they select and
+   * no more. */
+  const char* const* exports;
+
+  /* What the plugin reads of others, ended by NULL; NULL: nothing. "tickets.ticket_titles": that view of that plugin,
+   * without which this one is refused; "?tickets.ticket_titles": the same, or go without; "*.search_documents": every
+   * view of that name. The host grants exactly these; "toolhost.reads/1" lists them. */
+  const char* const* reads;
 } th_plugin_def;
 
 /* ---- Identity card and entry ---- */

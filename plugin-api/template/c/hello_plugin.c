@@ -19,42 +19,33 @@ static th_status greet(void* instance, void* user, th_call* call) {
 }
 
 static const th_tool_def greet_tool = {
-    sizeof(th_tool_def),
-    TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT | TH_TOOL_NONBLOCKING,
-    "greet",
-    "Greet",
-    "Greets somebody by name.",
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}},\"required\":[\"name\"],"
-    "\"additionalProperties\":false}",
-    "{\"type\":\"object\",\"properties\":{\"greeted\":{\"type\":\"string\"}},\"required\":[\"greeted\"],"
-    "\"additionalProperties\":false}",
-    NULL, /* meta_json */
-    0,    /* timeout_ms */
-    0,
-    greet,
-    NULL, /* user */
+    .struct_size = sizeof(th_tool_def),
+    .flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT | TH_TOOL_NONBLOCKING,
+    .name = "greet",
+    .title = "Greet",
+    .description = "Greets somebody by name.",
+    .input_schema =
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}},\"required\":[\"name\"],"
+        "\"additionalProperties\":false}",
+    .output_schema =
+        "{\"type\":\"object\",\"properties\":{\"greeted\":{\"type\":\"string\"}},\"required\":[\"greeted\"],"
+        "\"additionalProperties\":false}",
+    .handle = greet,
 };
 
 static const th_tool_def* const tools[] = {&greet_tool, NULL};
 static const char* const services[] = {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, NULL};
 
 static const th_plugin_def definition = {
-    sizeof(th_plugin_def),
-    TH_ABI_TARGET,
-    TH_ABI_REQUIRED,
-    0,
-    "hello_c",
-    "Hello in C",
-    "1.0.0",
-    "Acme",
-    NULL, /* config_schema */
-    services,
-    tools,
-    NULL, /* migrations */
-    NULL, /* shared_tables */
-    NULL, /* create */
-    NULL, /* quiesce */
-    NULL, /* destroy */
+    .struct_size = sizeof(th_plugin_def),
+    .abi_minor = TH_ABI_TARGET,
+    .abi_minor_required = TH_ABI_REQUIRED,
+    .id = "hello_c",
+    .name = "Hello in C",
+    .version = "1.0.0",
+    .vendor = "Acme",
+    .services = services,
+    .tools = tools,
 };
 
 th_status toolhost_plugin_v1(const th_host_api* api, th_host* host, const th_plugin_def** out) {

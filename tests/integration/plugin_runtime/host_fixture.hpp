@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -37,6 +38,12 @@ class ReportLines final : public observability::EventSink {
       return !found.empty();
     });
     return found;
+  }
+  [[nodiscard]] std::size_t count(const std::string& plugin, const std::string& rule) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count_if(lines_.begin(), lines_.end(), [&](const std::string& line) {
+      return line.starts_with(plugin + " " + rule + ":");
+    }));
   }
 
  private:

@@ -88,8 +88,15 @@ INSTANTIATE_TEST_SUITE_P(
         Misfit{"future_def", "its definition uses fields that this host (plugin ABI 1.0) does not know",
                "upgrade the host"},
         Misfit{"stray_export", "exports the stray symbol 'misfit_stray_symbol'", "link it with toolhost_plugin.map"},
+        Misfit{"links_libpq", "needs the library libpq.so.5, which plugins may not load", "link it statically"},
         Misfit{"no_card", "carries no identity card", "TH_PLUGIN"}),
     [](const auto& info) { return std::string(info.param.plugin); });
+
+TEST_F(PluginLoading, ServesPluginsThatNeedIcu) {
+  start({test_plugin("links_icu")});
+  EXPECT_EQ(refusal(), "");
+  EXPECT_EQ(run("links_icu", "{}").outcome, Outcome::kOk);
+}
 
 TEST_F(PluginLoading, RefusesTheLaterOfTwoPluginsWithOneTool) {
   start({test_plugin("echo"), test_plugin("duplicate_tool")});

@@ -22,13 +22,14 @@ class MigratorTest : public testing::Test {
   }
 
   Result<std::vector<AppliedMigration>> migrate(std::vector<std::string> sql, std::vector<std::string> shared = {},
-                                                std::string_view plugin = "com.acme.p") {
+                                                std::string_view plugin = "com.acme.p",
+                                                std::vector<std::string> exports = {}) {
     std::vector<Migration> migrations;
     for (const std::string& text : sql) {
       const int version = static_cast<int>(migrations.size()) + 1;
       migrations.push_back({version, "step " + std::to_string(version), text});
     }
-    return migrate_plugin(postgres_.address(), plugin, migrations, shared, events_);
+    return migrate_plugin(postgres_.address(), plugin, migrations, shared, events_, exports);
   }
 
   /// The message of a refusal; nothing of the migration may be left.
@@ -159,6 +160,62 @@ TEST_F(MigratorTest, AllowsInvokerViewsTriggersAndSharedTables) {
   EXPECT_EQ(written.error().code, Errc::kDenied);
 }
 
+TEST_F(MigratorTest, AnExportedViewRunsAsItsOwnerAndNobodyWritesThroughIt) {
+  const std::string sql =
+      "create table a (" + std::string(kColumns) +
+      "); create table words (word text primary key);"
+      "insert into words values ('the'); create view v as select id from a; create view w as select word from words";
+  const auto done = migrate({sql}, {"words"}, "com.acme.p", {"v", "w"});
+  ASSERT_TRUE(done) << done.error().message;
+  postgres_.run_sql("insert into com_acme_p.a values (1, 1), (2, 7)");
+  auto connection = TenantConnection::create({.conninfo = postgres_.address().as_plugin("com.acme.p")});
+  connection->begin({.tenant = TenantId{2}, .read_only = true});
+  auto rows = connection->query("select id from v, w", {}, Finish::kCommit);
+  ASSERT_TRUE(rows) << rows.error().detail;
+  EXPECT_EQ((*rows)->next()[0].integer, 7);
+  EXPECT_EQ((*rows)->next(), nullptr);
+  // The owner may write what is shared by all tenants, so nobody may through its view.
+  for (const char* statement : {"insert into w values ('mine')", "update w set word = 'mine'", "delete from v"}) {
+    connection->begin({.tenant = TenantId{2}});
+    const auto written = connection->execute(statement, {}, Finish::kCommit);
+    ASSERT_FALSE(written) << statement;
+    EXPECT_EQ(written.error().code, Errc::kDenied);
+  }
+}
+
+TEST_F(MigratorTest, RefusesExportsThatNoOtherPluginCouldRead) {
+  const std::string table = "create table a (" + std::string(kColumns) + "); ";
+  const auto refusal_of = [&](const std::string& sql) {
+    postgres_.run_sql(
+        "drop schema if exists com_acme_p cascade; delete from toolhost.schema_migrations where schema = "
+        "'com_acme_p'");
+    const auto done = migrate({table + sql}, {}, "com.acme.p", {"v"});
+    return done ? std::string() : done.error().message;
+  };
+  EXPECT_THAT(refusal_of(""), HasSubstr("it exports \"v\", which is no view of its schema; create the view"));
+  EXPECT_THAT(refusal_of("create table v (like a including all)"), HasSubstr("which is no view"));
+  EXPECT_THAT(refusal_of("create view v with (security_invoker = true) as select id from a"),
+              HasSubstr("the exported view \"v\" is security_invoker, so no other plugin could read it"));
+  EXPECT_THAT(refusal_of("create view v as select id from a; create view u as select id from a"),
+              HasSubstr("the view \"u\" runs with its owner's rights"));
+  EXPECT_EQ(refusal_of("create view v as select id from a"), "");
+  postgres_.run_sql("alter view com_acme_p.v owner to toolhost_admin");
+  const auto owned = migrate({table + "create view v as select id from a"}, {}, "com.acme.p", {"v"});
+  ASSERT_FALSE(owned);
+  EXPECT_THAT(owned.error().message, HasSubstr("the exported view \"v\" belongs to another role"));
+}
+
+TEST_F(MigratorTest, AnExportMayBeRenamedByALaterMigration) {
+  const std::string first = "create table a (" + std::string(kColumns) + "); create view v as select id from a";
+  const std::string second = "drop view v; create view v2 as select id from a";
+  ASSERT_TRUE(migrate({first}, {}, "com.acme.p", {"v"}));
+  ASSERT_TRUE(migrate({first, second}, {}, "com.acme.p", {"v2"}));
+  postgres_.run_sql(
+      "drop schema com_acme_p cascade; delete from toolhost.schema_migrations where schema = 'com_acme_p'");
+  const auto anew = migrate({first, second}, {}, "com.acme.p", {"v2"});
+  EXPECT_TRUE(anew) << anew.error().message;
+}
+
 TEST_F(MigratorTest, ATableThatStopsBeingSharedIsRefused) {
   const std::string sql = "create table words (word text primary key)";
   ASSERT_TRUE(migrate({sql}, {"words"}));
@@ -222,6 +279,22 @@ TEST_F(MigratorTest, AServerOfSomebodyElsesNeedsNoSuperuserAndKeepsItsSettings) 
   EXPECT_EQ(events.count, 1);
   const auto notes = migrate_plugin(address, kNotes, notes_migrations(), {}, events);
   ASSERT_TRUE(notes) << notes.error().message << notes.error().detail;
+
+  const std::vector<Migration> titles{
+      {1, "titles", "create table a (" + std::string(kColumns) + "); create view v as select id from a"}};
+  const std::vector<std::string> exports{"v"};
+  ASSERT_TRUE(migrate_plugin(address, "com.acme.p", titles, {}, events, exports));
+  const std::vector<ExportedView> reads{{"com.acme.p", "v"}};
+  const auto granted = grant_reads(address, kNotes, reads);
+  ASSERT_TRUE(granted) << granted.error().message << granted.error().detail;
+  {
+    auto reader = TenantConnection::create({.conninfo = address.as_plugin(kNotes)});
+    reader->begin({.tenant = TenantId{1}, .read_only = true});
+    EXPECT_TRUE(reader->query("select id from " + sql_name(reads[0]), {}, Finish::kCommit));
+    ASSERT_TRUE(grant_reads(address, kNotes, {}));
+    reader->begin({.tenant = TenantId{1}, .read_only = true});
+    EXPECT_FALSE(reader->query("select id from " + sql_name(reads[0]), {}, Finish::kCommit));
+  }
 
   auto connection = TenantConnection::create({.conninfo = address.as_plugin(kNotes)});
   connection->begin({.tenant = TenantId{1}});

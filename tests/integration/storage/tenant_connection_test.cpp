@@ -74,6 +74,30 @@ TEST_F(TenantConnectionTest, ReadOnlyTransactionsRefuseWrites) {
   EXPECT_EQ(connection_->last_sqlstate(), "");
 }
 
+TEST_F(TenantConnectionTest, StatementsOfOneReadSeeOneSnapshotAndThoseOfAWriteDoNot) {
+  const auto other = connect();
+  const auto add = [&] {
+    other->begin({.tenant = acme_});
+    ASSERT_TRUE(other->execute("insert into notes (body) values ('meanwhile')", {}, Finish::kCommit));
+  };
+  const auto counted = [&] {
+    const auto rows = connection_->query("select count(*) from notes", {}, Finish::kKeepOpen);
+    return rows ? (*rows)->next()[0].integer : -1;
+  };
+  connection_->begin({.tenant = acme_, .read_only = true});
+  add();
+  EXPECT_EQ(counted(), 1) << "the snapshot is taken by the first statement, not by begin()";
+  add();
+  EXPECT_EQ(counted(), 1);
+  ASSERT_TRUE(connection_->commit());
+  connection_->begin({.tenant = acme_, .read_only = true});
+  EXPECT_EQ(counted(), 2);
+  connection_->begin({.tenant = acme_});
+  EXPECT_EQ(counted(), 2);
+  add();
+  EXPECT_EQ(counted(), 3);
+}
+
 TEST_F(TenantConnectionTest, ErrorsSayWhatTheyAreAndNeverShowTheSql) {
   ASSERT_TRUE(run_as(acme_, "insert into notes (body, n) values ('x', 1)"));
   const struct {
@@ -245,6 +269,15 @@ TEST_F(TenantConnectionTest, ManyRowsArriveAndTooManyAreRefused) {
   EXPECT_EQ(refused.error().code, Errc::kLimit);
   small->begin({.tenant = acme_, .read_only = true});
   EXPECT_TRUE(small->query("select 1", {}, Finish::kCommit)) << "the connection stays usable";
+}
+
+TEST_F(TenantConnectionTest, ARowWithoutColumnsIsARow) {
+  connection_->begin({.tenant = acme_, .read_only = true});
+  auto rows = connection_->query("select from generate_series(1, 2)", {}, Finish::kCommit);
+  ASSERT_TRUE(rows);
+  EXPECT_NE((*rows)->next(), nullptr);
+  EXPECT_NE((*rows)->next(), nullptr);
+  EXPECT_EQ((*rows)->next(), nullptr);
 }
 
 TEST_F(TenantConnectionTest, OnlySoManyStatementsStayPrepared) {

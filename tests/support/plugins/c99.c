@@ -44,57 +44,51 @@ static th_status list_labels(void* instance, void* user, th_call* call) {
 }
 
 static const th_tool_def greet_tool = {
-    sizeof(th_tool_def),
-    TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT,
-    "greet",
-    "Greet",
-    "Greets somebody by name.",
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":100}},\"required\":[\"name\"],"
-    "\"additionalProperties\":false}",
-    "{\"type\":\"object\",\"properties\":{\"greeted\":{\"type\":\"string\"}},\"required\":[\"greeted\"],"
-    "\"additionalProperties\":false}",
-    NULL,
-    0,
-    0,
-    greet,
-    NULL};
+    .struct_size = sizeof(th_tool_def),
+    .flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT,
+    .name = "greet",
+    .title = "Greet",
+    .description = "Greets somebody by name.",
+    .input_schema =
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":100}},\"required\":[\"name\"]"
+        ","
+        "\"additionalProperties\":false}",
+    .output_schema =
+        "{\"type\":\"object\",\"properties\":{\"greeted\":{\"type\":\"string\"}},\"required\":[\"greeted\"],"
+        "\"additionalProperties\":false}",
+    .handle = greet,
+};
 
 static const th_tool_def labels_tool = {
-    sizeof(th_tool_def),
-    TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT,
-    "list_labels",
-    "List labels",
-    "Lists the names of the given labels.",
-    "{\"type\":\"object\",\"properties\":{\"labels\":{\"type\":\"object\",\"additionalProperties\":{\"type\":"
-    "\"string\"}}},"
-    "\"required\":[\"labels\"],\"additionalProperties\":false}",
-    "{\"type\":\"object\",\"properties\":{\"labels\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"count\":{\"type\":\"integer\"}},\"required\":[\"labels\",\"count\"],\"additionalProperties\":false}",
-    NULL,
-    0,
-    0,
-    list_labels,
-    NULL};
+    .struct_size = sizeof(th_tool_def),
+    .flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT,
+    .name = "list_labels",
+    .title = "List labels",
+    .description = "Lists the names of the given labels.",
+    .input_schema =
+        "{\"type\":\"object\",\"properties\":{\"labels\":{\"type\":\"object\",\"additionalProperties\":{\"type\":"
+        "\"string\"}}},"
+        "\"required\":[\"labels\"],\"additionalProperties\":false}",
+    .output_schema =
+        "{\"type\":\"object\",\"properties\":{\"labels\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+        "\"count\":{\"type\":\"integer\"}},\"required\":[\"labels\",\"count\"],\"additionalProperties\":false}",
+    .handle = list_labels,
+};
 
 static const th_tool_def* const tools[] = {&greet_tool, &labels_tool, NULL};
 static const char* const services[] = {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, NULL};
 
-static const th_plugin_def definition = {sizeof(th_plugin_def),
-                                         TH_ABI_TARGET,
-                                         TH_ABI_REQUIRED,
-                                         0,
-                                         "c99_greeter",
-                                         "Greeter in C99",
-                                         "1.0.0",
-                                         "Toolhost tests",
-                                         NULL,
-                                         services,
-                                         tools,
-                                         NULL,
-                                         NULL,
-                                         NULL,
-                                         NULL,
-                                         NULL};
+static const th_plugin_def definition = {
+    .struct_size = sizeof(th_plugin_def),
+    .abi_minor = TH_ABI_TARGET,
+    .abi_minor_required = TH_ABI_REQUIRED,
+    .id = "c99_greeter",
+    .name = "Greeter in C99",
+    .version = "1.0.0",
+    .vendor = "Toolhost tests",
+    .services = services,
+    .tools = tools,
+};
 
 th_status toolhost_plugin_v1(const th_host_api* api, th_host* host, const th_plugin_def** out) {
   host_api = api;

@@ -85,7 +85,9 @@ static const th_tool_def tool = {sizeof(th_tool_def),
                                  0,
                                  0,
                                  handle,
-                                 NULL};
+                                 NULL,
+                                 0,
+                                 0};
 
 static const th_tool_def* const tools[] = {&tool, NULL};
 static const char* const services[] = {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, NULL};
@@ -108,7 +110,7 @@ static const struct {
 #else
                     MISFIT,
 #endif
-                    "Misfit", "1.0.0", NULL, NULL, services, tools, NULL, NULL, NULL, NULL, NULL},
+                    "Misfit", "1.0.0", NULL, NULL, services, tools, NULL, NULL, NULL, NULL, NULL, NULL, NULL},
                 1};
 
 th_status toolhost_plugin_v1(const th_host_api* api, th_host* host, const th_plugin_def** out) {

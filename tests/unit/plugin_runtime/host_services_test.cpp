@@ -22,7 +22,8 @@ ToolResult with_call(std::string_view arguments, RunnerFixture::Handler body, To
 }
 
 TEST(HostServices, OffersTheServicesOfThisMinor) {
-  for (const char* id : {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, TH_SVC_DB, TH_SVC_CONFIG, TH_SVC_TOKEN})
+  for (const char* id :
+       {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, TH_SVC_DB, TH_SVC_CONFIG, TH_SVC_TOKEN, TH_SVC_PEOPLE, TH_SVC_READS})
     EXPECT_NE(find_service(id), nullptr) << id;
   EXPECT_EQ(find_service("toolhost.db/2"), nullptr);
   EXPECT_EQ(host_api().get_service(nullptr, nullptr), nullptr);
@@ -56,6 +57,7 @@ TEST(CallService, TellsWhoCalls) {
     EXPECT_EQ(text_of(info.request_id), "request-1");
     EXPECT_EQ(text_of(info.tool), "work");
     EXPECT_EQ(text_of(info.time_zone), "Europe/Berlin");
+    EXPECT_EQ(text_of(info.role), "agent") << "unless somebody said otherwise";
     EXPECT_EQ(info.attempt, 0U);
     EXPECT_GT(info.deadline_us, host_api().now_us(nullptr));
     return TH_OK;
@@ -202,6 +204,34 @@ TEST(ConfigService, ReadsSettings) {
   EXPECT_EQ(config().str(host, nullptr, str("/limits"), &text), TH_E_INVALID);
   EXPECT_EQ(config().str(host, nullptr, str("/none"), &text), TH_E_NOT_FOUND);
   EXPECT_FALSE(fixture.host.set_settings("[]"));
+}
+
+TEST(ConfigService, GivesACallTheSettingsOfItsTenant) {
+  RunnerFixture fixture;
+  ASSERT_TRUE(fixture.host.set_settings(R"({"url":"https://example.com","limits":{"pages":7}})"));
+  ASSERT_TRUE(fixture.host.set_settings(R"({"limits":{"pages":9}})", "demo"));
+  auto* host = &fixture.host;
+  fixture.run([host](th_call* call) {
+    th_str text{};
+    EXPECT_EQ(config().json(host, call, str("/limits"), &text), TH_OK);
+    EXPECT_EQ(text_of(text), R"({"pages":9})");
+    EXPECT_EQ(config().str(host, call, str("/url"), &text), TH_E_NOT_FOUND) << "they are given whole";
+    EXPECT_EQ(config().json(host, nullptr, str("/limits"), &text), TH_OK);
+    EXPECT_EQ(text_of(text), R"({"pages":7})");
+    return TH_OK;
+  });
+}
+
+TEST(ReadsService, ListsTheViews) {
+  RunnerFixture fixture;
+  const auto& reads = service<th_reads_api>(TH_SVC_READS);
+  th_str plugin{}, name{};
+  EXPECT_EQ(reads.view(&fixture.host, 0, &plugin, &name), TH_E_NOT_FOUND);
+  fixture.host.set_readable_views({{"tickets", "\"tickets\".\"titles\""}});
+  EXPECT_EQ(reads.view(&fixture.host, 0, &plugin, &name), TH_OK);
+  EXPECT_EQ(text_of(plugin) + " " + text_of(name), "tickets \"tickets\".\"titles\"");
+  EXPECT_EQ(reads.view(&fixture.host, 1, &plugin, &name), TH_E_NOT_FOUND);
+  EXPECT_EQ(reads.view(&fixture.host, 0, nullptr, &name), TH_E_MISUSE);
 }
 
 TEST(TokenService, OpensItsOwnTokensOnly) {

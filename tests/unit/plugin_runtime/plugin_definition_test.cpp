@@ -170,6 +170,94 @@ TEST(AdoptDefinition, RefusesTwoToolsOfOneName) {
   EXPECT_THAT(sample.refusal(), HasSubstr("declares the tool make twice"));
 }
 
+TEST(AdoptDefinition, KeepsJobsApartFromTools) {
+  Sample sample;
+  auto job = sample.tool;
+  job.name = "index";
+  job.description = nullptr;
+  job.flags = TH_TOOL_JOB | TH_TOOL_AFTER_WRITES;
+  job.interval_ms = 60'000;
+  sample.tools[1] = &job;
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ(adopted->tools.size(), 1U);
+  ASSERT_EQ(adopted->jobs.size(), 1U);
+  EXPECT_EQ(adopted->jobs[0].definition.tool.name, "index");
+  EXPECT_EQ(adopted->jobs[0].interval, milliseconds(60'000));
+  EXPECT_TRUE(adopted->jobs[0].after_writes);
+  EXPECT_EQ(adopted->jobs[0].definition.tool.timeout, std::chrono::minutes(10));
+}
+
+TEST(AdoptDefinition, RefusesWhatOnlyAJobMayBeAndWhatNoJobMayBe) {
+  Sample blocking;
+  blocking.tool.flags = TH_TOOL_JOB | TH_TOOL_NONBLOCKING;
+  EXPECT_THAT(blocking.refusal(), HasSubstr("job make: a job runs on a worker and may wait; drop the flag"));
+  Sample follows;
+  follows.tool.flags = TH_TOOL_AFTER_WRITES;
+  EXPECT_THAT(follows.refusal(), HasSubstr("tool make: TH_TOOL_AFTER_WRITES is for jobs; add TH_TOOL_JOB"));
+  Sample scheduled;
+  scheduled.tool.interval_ms = 1;
+  EXPECT_THAT(scheduled.refusal(), HasSubstr("tool make: interval_ms is for jobs"));
+  Sample twin;
+  auto job = twin.tool;
+  job.flags = TH_TOOL_JOB;
+  twin.tools[1] = &job;
+  EXPECT_THAT(twin.refusal(), HasSubstr("declares the tool make twice"));
+}
+
+TEST(AdoptDefinition, FillsTheStructsOfTheFirstHeaderWithZeros) {
+  Sample sample;
+  sample.tool.struct_size = 80;
+  sample.tool.interval_ms = 1;  // what lies behind it is none of ours
+  const char* const exports[] = {"no.view", nullptr};
+  sample.plugin.struct_size = 112;
+  sample.plugin.exports = exports;
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_TRUE(adopted->exports.empty());
+}
+
+TEST(AdoptDefinition, ReadsWhatAPluginExportsAndReads) {
+  Sample sample;
+  const char* const exports[] = {"titles", "v2_titles", nullptr};
+  const char* const reads[] = {"com.acme.b.titles", "?c.x", "*.documents", nullptr};
+  sample.plugin.exports = exports;
+  sample.plugin.reads = reads;
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_THAT(adopted->exports, testing::ElementsAre("titles", "v2_titles"));
+  ASSERT_EQ(adopted->reads.size(), 3U);
+  EXPECT_EQ(adopted->reads[0].plugin + "|" + adopted->reads[0].view, "com.acme.b|titles");
+  EXPECT_FALSE(adopted->reads[0].optional);
+  EXPECT_EQ(adopted->reads[1].plugin + "|" + adopted->reads[1].view, "c|x");
+  EXPECT_TRUE(adopted->reads[1].optional);
+  EXPECT_EQ(adopted->reads[2].plugin, "*");
+}
+
+TEST(AdoptDefinition, RefusesExportsAndReadsThatNameNoView) {
+  for (const char* name : {"Titles", "a.titles", "1st", "a b", "a\"b"}) {
+    Sample sample;
+    const char* const exports[] = {name, nullptr};
+    sample.plugin.exports = exports;
+    EXPECT_THAT(sample.refusal(), HasSubstr("but a view is named with a-z 0-9 _")) << name;
+  }
+  for (const char* name : {"titles", "b.", ".titles", "?", "b.*", "B.titles", "**.x", "b.ti\"tles"}) {
+    Sample sample;
+    const char* const reads[] = {name, nullptr};
+    sample.plugin.reads = reads;
+    EXPECT_THAT(sample.refusal(), HasSubstr("is written plugin.view, ?plugin.view or *.view")) << name;
+  }
+  Sample tableless;
+  const char* const exports[] = {"titles", nullptr};
+  tableless.plugin.exports = exports;
+  tableless.plugin.migrations = nullptr;
+  EXPECT_THAT(tableless.refusal(), HasSubstr("exports the view titles, but has no migrations"));
+  Sample twice;
+  const char* const reads[] = {"b.x", "?b.x", nullptr};
+  twice.plugin.reads = reads;
+  EXPECT_THAT(twice.refusal(), HasSubstr("reads names 'b.x' twice"));
+}
+
 TEST(PluginId, FollowsItsGrammar) {
   for (const char* id : {"a", "acme.tickets", "a1_b.2c"}) EXPECT_TRUE(is_plugin_id(id)) << id;
   for (const char* id : {"", "A", "1a", ".a", "a.", "a..b", "a-b", "../a", "a/b", "_a"})

@@ -132,6 +132,11 @@ class FakePluginHost final : public plugin_runtime::PluginHost {
       finish(*call);
     }
   }
+  Result<std::string> run_job(std::string_view, std::string_view, CallerPtr, std::string_view) override {
+    return Error{Errc::kNotFound, "no jobs here", {}};
+  }
+  std::vector<std::string> plugins_with_job(std::string_view) const override { return {}; }
+  std::vector<std::pair<std::string, std::string>> after_writes_jobs() const override { return {}; }
   void stop(std::chrono::milliseconds) override {}
 
   /// Ends the call that has waited longest.

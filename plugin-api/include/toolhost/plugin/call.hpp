@@ -9,8 +9,20 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace toolhost {
+
+/// A view of another plugin that this one may read.
+struct ReadableView {
+  std::string plugin;    ///< id of the plugin that exports it
+  std::string sql_name;  ///< as a statement names it, quoted
+};
+
+/// A member of the caller's tenant.
+struct Person {
+  std::string email, name, role;
+};
 
 /// The host as a plugin instance sees it. Copyable; valid as long as the instance. Any thread.
 class Host {
@@ -35,6 +47,15 @@ class Host {
   /// A setting of any kind as JSON text.
   [[nodiscard]] std::optional<std::string> config_json(std::string_view pointer) const {
     return detail::setting_json(host_, nullptr, pointer);
+  }
+  /// What reads(...) of TH_PLUGIN was granted. From the constructor of the plugin's class on.
+  [[nodiscard]] std::vector<ReadableView> readable_views() const {
+    std::vector<ReadableView> views;
+    if (detail::services.reads == nullptr) return views;
+    th_str plugin{}, name{};
+    while (detail::services.reads->view(host_, views.size(), &plugin, &name) == TH_OK)
+      views.push_back({std::string(view(plugin)), std::string(view(name))});
+    return views;
   }
   [[nodiscard]] th_host* handle() const noexcept { return host_; }
 
@@ -89,6 +110,25 @@ class Call {
   [[nodiscard]] std::string_view idempotency_key() const { return view(info().idempotency_key); }
   /// The tenant's IANA zone, e.g. "Europe/Berlin".
   [[nodiscard]] std::string_view time_zone() const { return view(info().time_zone); }
+  /// What the caller is in the tenant: "viewer", "agent" or "admin".
+  [[nodiscard]] std::string_view role() const { return view(info().role); }
+  /// The members of the tenant whom `text` names (th_people_api); all of them for an empty one. At most `limit`.
+  [[nodiscard]] std::vector<Person> people(std::string_view text, std::size_t limit = 1000) {
+    const auto& service = detail::need(detail::services.people, TH_SVC_PEOPLE);
+    std::vector<th_person> found(limit < 16 ? limit : 16);
+    std::size_t count = 0;
+    check(service.find(call_, to_th(text), found.data(), found.size(), &count));
+    if (count > found.size() && found.size() < limit) {
+      found.resize(count < limit ? count : limit);
+      check(service.find(call_, to_th(text), found.data(), found.size(), &count));
+    }
+    if (count < found.size()) found.resize(count);
+    std::vector<Person> people;
+    for (const th_person& person : found)
+      people.push_back(
+          {std::string(view(person.email)), std::string(view(person.name)), std::string(view(person.role))});
+    return people;
+  }
   /// Wall clock in microseconds; 0: none.
   [[nodiscard]] std::int64_t deadline_us() const { return info().deadline_us; }
   /// How many times the handler ran before for this call (after TH_E_RETRY).

@@ -155,6 +155,20 @@ struct shared_tables {
   explicit shared_tables(Names... table_names) : names{table_names...} {}
 };
 
+/// Views of the plugin's schema that other plugins may read; see th_plugin_def.
+struct exports {
+  std::vector<const char*> names;
+  template <class... Names>
+  explicit exports(Names... view_names) : names{view_names...} {}
+};
+
+/// Views of other plugins: "tickets.ticket_titles", "?tickets.ticket_titles", "*.search_documents"; see th_plugin_def.
+struct reads {
+  std::vector<const char*> names;
+  template <class... Names>
+  explicit reads(Names... view_names) : names{view_names...} {}
+};
+
 /// One step of the schema; see th_migration.
 struct Migration {
   std::uint32_t version;
@@ -196,6 +210,10 @@ struct Tool {
   Tool&& open_world() && { return flag(TH_TOOL_OPEN_WORLD); }
   /// Never waits and uses no database: runs where the call arrived. See TH_TOOL_NONBLOCKING.
   Tool&& non_blocking() && { return flag(TH_TOOL_NONBLOCKING); }
+  /// A job: run at least this often for each tenant.
+  Tool&& every(std::uint32_t milliseconds) && { return set(def.interval_ms, milliseconds); }
+  /// A job: run soon after something was written for the tenant.
+  Tool&& after_writes() && { return flag(TH_TOOL_AFTER_WRITES); }
   /// The longest that a call may take; otherwise the host's default holds.
   Tool&& timeout(std::uint32_t milliseconds) && { return set(def.timeout_ms, milliseconds); }
 
@@ -258,15 +276,26 @@ class Definition {
     return made;
   }
 
+  /// A job run by a method, like a tool, but by the host itself; see TH_TOOL_JOB.
+  template <auto kMethod>
+  static plugin_options::Tool job(const char* name) {
+    plugin_options::Tool made = tool<kMethod>(name);
+    made.def.flags |= TH_TOOL_JOB;
+    return made;
+  }
+
   void add(const plugin_options::vendor& vendor) { def_.vendor = vendor.name; }
   void add(const plugin_options::config_schema& schema) { def_.config_schema = schema.json; }
   void add(const plugin_options::shared_tables& tables) { def_.shared_tables = keep_list(tables.names); }
+  void add(const plugin_options::exports& views) { def_.exports = keep_list(views.names); }
+  void add(const plugin_options::reads& views) { def_.reads = keep_list(views.names); }
   void add(const plugin_options::migrations& migrations) { def_.migrations = keep_list(migrations.list); }
   void add(const plugin_options::Tool& tool) { tools_.push_back(new th_tool_def(tool.def)); }
 
   const th_plugin_def* finish() {
     const char* database = def_.migrations != nullptr ? TH_SVC_DB : "?" TH_SVC_DB;
-    def_.services = keep_list<const char*>({TH_SVC_CALL, database, "?" TH_SVC_CONFIG, "?" TH_SVC_TOKEN});
+    def_.services = keep_list<const char*>(
+        {TH_SVC_CALL, database, "?" TH_SVC_CONFIG, "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS});
     def_.tools = keep_list(tools_);
     return new th_plugin_def(def_);
   }
@@ -289,6 +318,8 @@ th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** ou
   services.db = service<th_db_api>(core, host, TH_SVC_DB);
   services.config = service<th_config_api>(core, host, TH_SVC_CONFIG);
   services.token = service<th_token_api>(core, host, TH_SVC_TOKEN);
+  services.people = service<th_people_api>(core, host, TH_SVC_PEOPLE);
+  services.reads = service<th_reads_api>(core, host, TH_SVC_READS);
   return guarded(host, nullptr, [&]() -> th_status {
     if (services.definition == nullptr) services.definition = define();
     *out = services.definition;
@@ -313,7 +344,9 @@ constexpr bool is_plugin_id(std::string_view id) noexcept {
 /// Makes a plugin of a class; once per plugin, at global scope. The class has a default constructor or one that takes
 /// toolhost::Host&; its methods run on several threads at a time. Options, in any order:
 ///   tool<&Class::method>("name").title("...").description("...").read_only()...
-///   vendor("..."), config_schema("{...}"), migrations(toolhost_migrations), shared_tables("a", "b")
+///   job<&Class::method>("name").every(60'000).after_writes()...
+///   vendor("..."), config_schema("{...}"), migrations(toolhost_migrations), shared_tables("a", "b"),
+///   exports("view"), reads("other.view", "*.search_documents")
 #define TH_PLUGIN(Class, plugin_id, plugin_name, plugin_version, ...)                                          \
   static_assert(::toolhost::detail::is_plugin_id(plugin_id),                                                   \
                 "a plugin id is [a-z][a-z0-9_]*(\\.[a-z0-9_]+)*, at most 47 bytes");                           \

@@ -16,6 +16,8 @@ struct Services {
   const th_db_api* db = nullptr;
   const th_config_api* config = nullptr;
   const th_token_api* token = nullptr;
+  const th_people_api* people = nullptr;
+  const th_reads_api* reads = nullptr;
   const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
 inline Services services;

@@ -24,6 +24,7 @@ class Tools {
  public:
   explicit Tools(toolhost::Host& host) {
     if (host.config("/refuse") == "yes") throw std::runtime_error("refused by the constructor");
+    for (const auto& view : host.readable_views()) views_ += view.plugin + " " + view.sql_name + " ";
     ++instances;
   }
   ~Tools() { --instances; }
@@ -35,6 +36,13 @@ class Tools {
               std::to_string(call.deadline_us()) + " " + call.config("/a", "fallback") + " " +
               std::to_string(call.config_i64("/n", 7))};
     }
+    if (in.what == "people") {
+      const auto people = call.people("ann");
+      return {std::string(call.role()) + " " + people.back().email + " " + people.back().name + " " +
+              people.back().role + " " + std::to_string(people.size()) + " " +
+              std::to_string(call.people("ann", 3).size())};
+    }
+    if (in.what == "views") return {views_};
     if (in.what == "write") {
       call.exec("update a set b = $1", std::optional<int>());
       return {std::to_string(call.exec(toolhost::last, "insert into a values ($1)", in.what))};
@@ -72,6 +80,9 @@ class Tools {
     return {"done"};
   }
   void silent(toolhost::Call& call) const { call.text(call.cancelled() ? "cancelled" : "running"); }
+
+ private:
+  std::string views_;
 };
 
 }  // namespace sample
@@ -80,6 +91,8 @@ TH_PLUGIN(
     sample::Tools, "sample", "Sample", "1.0.0", vendor("Toolhost"),
     migrations({{1, "one", "create"}, {2, "two", "alter"}}), shared_tables("units"), config_schema("{}"),
     tool<&sample::Tools::act>("act").title("Act").description("Acts.").destructive().idempotent().timeout(1500),
+    exports("titles"), reads("?tickets.titles", "*.documents"),
+    job<&sample::Tools::act>("index").every(60'000).after_writes(),
     tool<&sample::Tools::silent>("silent").description("Says nothing.").read_only().non_blocking().meta(R"({"a":1})"))
 
 namespace {
@@ -113,9 +126,15 @@ TEST_F(Plugin, DefinitionSaysWhatWasDeclared) {
   EXPECT_EQ(definition_->migrations[2], nullptr);
   EXPECT_STREQ(definition_->shared_tables[0], "units");
   EXPECT_EQ(definition_->shared_tables[1], nullptr);
-  const std::vector<std::string> services = {TH_SVC_CALL, TH_SVC_DB, "?" TH_SVC_CONFIG, "?" TH_SVC_TOKEN};
+  const std::vector<std::string> services = {TH_SVC_CALL,      TH_SVC_DB,         "?" TH_SVC_CONFIG,
+                                             "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS};
   for (std::size_t i = 0; i < services.size(); ++i) EXPECT_EQ(definition_->services[i], services[i]);
   EXPECT_EQ(definition_->services[services.size()], nullptr);
+  EXPECT_STREQ(definition_->exports[0], "titles");
+  EXPECT_EQ(definition_->exports[1], nullptr);
+  EXPECT_STREQ(definition_->reads[0], "?tickets.titles");
+  EXPECT_STREQ(definition_->reads[1], "*.documents");
+  EXPECT_EQ(definition_->reads[2], nullptr);
 }
 
 TEST_F(Plugin, ToolsSayWhatWasDeclared) {
@@ -128,11 +147,16 @@ TEST_F(Plugin, ToolsSayWhatWasDeclared) {
       act.input_schema,
       R"({"type":"object","properties":{"what":{"type":"string"}},"required":["what"],"additionalProperties":false})");
   EXPECT_NE(act.output_schema, nullptr);
-  const th_tool_def& silent = *definition_->tools[1];
+  EXPECT_EQ(act.interval_ms, 0u);
+  const th_tool_def& job = *definition_->tools[1];
+  EXPECT_STREQ(job.name, "index");
+  EXPECT_EQ(job.flags, TH_TOOL_JOB | TH_TOOL_AFTER_WRITES);
+  EXPECT_EQ(job.interval_ms, 60'000u);
+  const th_tool_def& silent = *definition_->tools[2];
   EXPECT_EQ(silent.flags, TH_TOOL_READ_ONLY | TH_TOOL_NONBLOCKING);
   EXPECT_STREQ(silent.meta_json, R"({"a":1})");
   EXPECT_EQ(silent.output_schema, nullptr);
-  EXPECT_EQ(definition_->tools[2], nullptr);
+  EXPECT_EQ(definition_->tools[3], nullptr);
 }
 
 TEST_F(Plugin, CardAgreesWithTheDefinition) {
@@ -163,6 +187,13 @@ TEST_F(Plugin, CallTellsAboutItself) {
   host_.settings["/a"] = "set";
   EXPECT_EQ(act("describe"), TH_OK);
   EXPECT_EQ(call_.structured, R"({"result":"demo ann@example.org once Europe/Berlin 99 set 7"})");
+}
+
+TEST_F(Plugin, SeesWhoIsThereAndWhatItMayRead) {
+  EXPECT_EQ(act("people"), TH_OK);
+  EXPECT_EQ(call_.structured, R"({"result":"agent ann@example.org ann admin 20 3"})");
+  EXPECT_EQ(act("views"), TH_OK);
+  EXPECT_EQ(call_.structured, R"({"result":"tickets \"tickets\".\"titles\" tasks \"tasks\".\"titles\" "})");
 }
 
 TEST_F(Plugin, StatementsCarryTypesAndFlags) {
@@ -210,7 +241,7 @@ TEST_F(Plugin, TokenOpensOnlyWhatWasSealed) {
 
 TEST_F(Plugin, ToolWithoutStructsWorks) {
   call_.cancelled = true;
-  EXPECT_EQ(definition_->tools[1]->handle(instance_, nullptr, &call_), TH_OK);
+  EXPECT_EQ(definition_->tools[2]->handle(instance_, nullptr, &call_), TH_OK);
   EXPECT_EQ(call_.texts, std::vector<std::string>{"cancelled"});
   EXPECT_EQ(call_.structured, "");
 }

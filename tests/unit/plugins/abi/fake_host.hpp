@@ -62,6 +62,7 @@ inline const th_call_api call_api = {
           out->idempotency_key = lend("once");
           out->time_zone = lend("Europe/Berlin");
           out->deadline_us = 99;
+          out->role = lend("agent");
           return th_status{TH_OK};
         },
     .args_json = [](th_call* call) { return lend(call->arguments); },
@@ -152,6 +153,27 @@ inline const th_token_api token_api = {.struct_size = sizeof(th_token_api),
                                          return TH_OK;
                                        }};
 
+/// Twenty members, whatever the text.
+inline const th_people_api people_api = {
+    .struct_size = sizeof(th_people_api),
+    .reserved = 0,
+    .find = [](th_call*, th_str text, th_person* out, std::size_t capacity, std::size_t* found) {
+      *found = 20;
+      for (std::size_t i = 0; i < capacity && i < *found; ++i)
+        out[i] = {lend("ann@example.org"), text, lend(i == 19 ? "admin" : "viewer")};
+      return th_status{TH_OK};
+    }};
+
+inline const th_reads_api reads_api = {
+    .struct_size = sizeof(th_reads_api),
+    .reserved = 0,
+    .view = [](th_host*, std::size_t index, th_str* plugin, th_str* name) -> th_status {
+      if (index >= 2) return TH_E_NOT_FOUND;
+      *plugin = lend(index == 0 ? "tickets" : "tasks");
+      *name = lend(index == 0 ? "\"tickets\".\"titles\"" : "\"tasks\".\"titles\"");
+      return TH_OK;
+    }};
+
 inline const th_host_api host_api = {.struct_size = sizeof(th_host_api),
                                      .abi_minor = TH_ABI_MINOR,
                                      .product = "Toolhost",
@@ -162,6 +184,8 @@ inline const th_host_api host_api = {.struct_size = sizeof(th_host_api),
                                        if (wanted == TH_SVC_DB) return &db_api;
                                        if (wanted == TH_SVC_CONFIG) return &config_api;
                                        if (wanted == TH_SVC_TOKEN) return &token_api;
+                                       if (wanted == TH_SVC_PEOPLE) return &people_api;
+                                       if (wanted == TH_SVC_READS) return &reads_api;
                                        return nullptr;
                                      },
                                      .log = [](th_host* host, th_call*, std::int32_t, th_str message, const th_str*,

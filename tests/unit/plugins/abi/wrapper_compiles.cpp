@@ -58,4 +58,6 @@ class Tools {
 TH_PLUGIN(sample::Tools, "sample.tools", "Sample", "1.2.3", vendor("Toolhost"), config_schema(R"({"type":"object"})"),
           migrations({{1, "one", "create table a ()"}}), shared_tables("a", "b"),
           tool<&sample::Tools::run>("run").title("Run").description("Runs.").destructive().open_world().timeout(1000),
+          exports("a_view"), reads("tickets.titles", "*.documents"),
+          job<&sample::Tools::run>("index").every(1000).after_writes(),
           tool<&sample::Tools::ping>("ping").description("Pings.").read_only().idempotent().non_blocking().meta("{}"))

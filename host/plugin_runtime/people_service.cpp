@@ -1,0 +1,142 @@
+#include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
+#include <unicode/unistr.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "plugin_runtime/service_tables.hpp"
+
+// toolhost.people/1
+
+namespace toolhost::plugin_runtime::services {
+namespace {
+
+/// Latin letters that no normalisation takes apart, as people type them who do not have them.
+std::u16string_view plain_letter(UChar32 c) noexcept {
+  switch (c) {
+    case 0xe6:
+      return u"ae";
+    case 0xf0:
+    case 0x111:
+      return u"d";
+    case 0xf8:
+      return u"o";
+    case 0xfe:
+      return u"th";
+    case 0x131:
+      return u"i";
+    case 0x142:
+      return u"l";
+    case 0x153:
+      return u"oe";
+    default:
+      return {};
+  }
+}
+
+/// The words of a text without case and accents, one space between them. `keeps_signs`: nothing but white space ends a
+/// word, as in an e-mail address.
+std::string fold(std::string_view text, bool keeps_signs = false) {
+  UErrorCode status = U_ZERO_ERROR;
+  const auto* const apart = icu::Normalizer2::getNFKDInstance(status);
+  if (U_FAILURE(status)) return std::string(text);
+  auto source =
+      apart->normalize(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status);
+  if (U_FAILURE(status)) return std::string(text);
+  source.foldCase();
+  icu::UnicodeString folded;
+  bool pending_space = false;
+  for (std::int32_t i = 0; i < source.length(); i = source.moveIndex32(i, 1)) {
+    const UChar32 c = source.char32At(i);
+    if (u_charType(c) == U_NON_SPACING_MARK) continue;
+    // An apostrophe is left out as often as it is written.
+    if (!keeps_signs && (c == u'\'' || c == 0x2019)) continue;
+    const bool is_part = u_isalnum(c) != 0 || (keeps_signs && u_isUWhiteSpace(c) == 0);
+    if (!is_part) {
+      pending_space = !folded.isEmpty();
+      continue;
+    }
+    if (std::exchange(pending_space, false)) folded.append(u' ');
+    if (const auto plain = plain_letter(c); !plain.empty())
+      folded.append(plain.data(), static_cast<std::int32_t>(plain.size()));
+    else
+      folded.append(c);
+  }
+  std::string bytes;
+  return folded.toUTF8String(bytes);
+}
+
+std::vector<std::string_view> words_of(std::string_view folded) {
+  std::vector<std::string_view> words;
+  while (!folded.empty()) {
+    const auto end = std::min(folded.find(' '), folded.size());
+    words.push_back(folded.substr(0, end));
+    folded.remove_prefix(std::min(end + 1, folded.size()));
+  }
+  return words;
+}
+
+/// True when each of `wanted`, longest first, begins a word of its own of the name. Of two that begin the same word the
+/// longer one has fewer words to choose from, so it goes first.
+bool begins_words_of(const std::vector<std::string_view>& wanted, std::string_view folded_name) {
+  auto words = words_of(folded_name);
+  return std::all_of(wanted.begin(), wanted.end(), [&](std::string_view word) {
+    const auto found = std::find_if(words.begin(), words.end(),
+                                    [&](std::string_view candidate) { return candidate.starts_with(word); });
+    if (found == words.end()) return false;
+    words.erase(found);
+    return true;
+  });
+}
+
+using People = std::vector<const Member*>;
+
+People people_of(const Caller& caller) {
+  People people;
+  if (caller.members == nullptr) return people;
+  // "*@acme.com" says what everybody of a domain is, and is nobody.
+  for (const auto& member : *caller.members)
+    if (!member.email.starts_with("*@")) people.push_back(&member);
+  return people;
+}
+
+template <class Matches>
+People those(const People& people, Matches matches) {
+  People found;
+  std::copy_if(people.begin(), people.end(), std::back_inserter(found),
+               [&](const Member* member) { return matches(*member); });
+  return found;
+}
+
+People find_people(const Caller& caller, std::string_view text) {
+  auto people = people_of(caller);
+  const auto address = fold(text, true);
+  if (address.empty()) return people;
+  auto found = those(people, [&](const Member& member) { return fold(member.email, true) == address; });
+  if (!found.empty() || address.find('@') != std::string::npos) return found;
+  const auto name = fold(text);
+  if (name.empty()) return {};
+  found = those(people, [&](const Member& member) { return fold(member.name) == name; });
+  if (!found.empty()) return found;
+  auto words = words_of(name);
+  std::sort(words.begin(), words.end(), [](auto a, auto b) { return a.size() > b.size(); });
+  return those(people, [&](const Member& member) { return begins_words_of(words, fold(member.name)); });
+}
+
+th_status people_find(th_call* call, th_str text, th_person* out, size_t capacity, size_t* found) noexcept {
+  if (!answers(call)) return TH_E_MISUSE;
+  if (found == nullptr || (out == nullptr && capacity > 0))
+    return fail_with(*call, TH_E_MISUSE, "out or found is NULL");
+  const auto people = find_people(*call->start.call->caller, view(text));
+  *found = people.size();
+  for (std::size_t i = 0; i < std::min(capacity, people.size()); ++i)
+    out[i] = {lend(people[i]->email), lend(people[i]->name), lend(name_of(people[i]->role))};
+  return TH_OK;
+}
+
+}  // namespace
+
+constexpr th_people_api people_table{sizeof(th_people_api), 0, people_find};
+
+}  // namespace toolhost::plugin_runtime::services
