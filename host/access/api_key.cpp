@@ -116,7 +116,9 @@ Result<> create_secret(const std::string& file) {
   const std::filesystem::path path(file);
   const std::string directory = path.has_parent_path() ? path.parent_path().string() : ".";
   std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
+  // What is made here is the owner's alone; a directory that somebody else made stays as it is.
+  if (std::filesystem::create_directories(directory, failed) && !failed)
+    std::filesystem::permissions(directory, std::filesystem::perms::owner_all, failed);
   if (failed) return Error{Errc::kUnavailable, "directory " + directory + " cannot be made: " + failed.message(), ""};
 
   std::string random(kSecretBytes, '\0');

@@ -24,7 +24,11 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
  public:
   WatchingGatekeeper(const storage::DatabaseAddress& address, const Secret& pepper, const GatekeeperConfig& config,
                      observability::EventSink& events)
-      : config_(config), events_(events), hmac_(pepper), store_(storage::DirectoryStore::create(address)) {}
+      : config_(config),
+        events_(events),
+        hmac_(pepper),
+        keys_(config.membership),
+        store_(storage::DirectoryStore::create(address)) {}
 
   ~WatchingGatekeeper() override {
     watch_.reset();  // from here on nobody calls on_keys() or on_confirmed()

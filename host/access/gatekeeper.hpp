@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "access/membership.hpp"
 #include "base/caller.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -17,6 +18,7 @@ struct GatekeeperConfig {
   /// refused with kUnavailable.
   std::chrono::seconds trust_without_database{10};
   std::chrono::seconds usage_flush{5};
+  Membership membership;  ///< what the owners of keys are in their tenants
 };
 
 /// Turns a credential into a Caller, from memory: no database, no password hash, no lock that a writer holds for long.

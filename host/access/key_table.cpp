@@ -5,9 +5,9 @@
 namespace toolhost::access {
 namespace {
 
-bool is_same(const Caller& caller, const storage::KeyRow& row, const std::string& principal) {
-  return caller.key_id == row.id && caller.tenant_id == row.tenant_id && caller.tenant == row.tenant &&
-         caller.time_zone == row.tenant_time_zone && caller.key_prefix == row.prefix && caller.principal == principal;
+bool is_same(const Caller& a, const Caller& b) {
+  return a.key_id == b.key_id && a.tenant_id == b.tenant_id && a.tenant == b.tenant && a.time_zone == b.time_zone &&
+         a.key_prefix == b.key_prefix && a.principal == b.principal && a.role == b.role && a.members == b.members;
 }
 
 }  // namespace
@@ -24,20 +24,10 @@ KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::ti
   next->reserve(rows.size());
   Changes changes;
   for (auto& row : rows) {
-    const std::string& principal = row.owner.empty() ? row.name : row.owner;
     const auto known = previous->find(row.hash);
     const bool is_known = known != previous->end() && known->second.caller->key_id == row.id;
-    CallerPtr caller;
-    if (is_known && is_same(*known->second.caller, row, principal)) {
-      caller = known->second.caller;
-    } else {
-      caller = std::make_shared<const Caller>(Caller{.tenant_id = row.tenant_id,
-                                                     .tenant = row.tenant,
-                                                     .time_zone = row.tenant_time_zone,
-                                                     .key_id = row.id,
-                                                     .key_prefix = row.prefix,
-                                                     .principal = principal});
-    }
+    CallerPtr caller = make_caller(row);
+    if (is_known && is_same(*known->second.caller, *caller)) caller = known->second.caller;
     if (!is_known) changes.added.push_back({caller, row.name});
     next->emplace(row.hash, LiveKey{std::move(caller), std::move(row.name)});
   }
@@ -74,6 +64,20 @@ KeyTable::Clock::duration KeyTable::unconfirmed_for(Clock::time_point now) const
 std::shared_ptr<const KeyTable::Snapshot> KeyTable::snapshot() const {
   const std::lock_guard lock(mutex_);
   return snapshot_;
+}
+
+CallerPtr KeyTable::make_caller(const storage::KeyRow& row) const {
+  // One spelling for one person, however the key's owner was typed.
+  const Member* owner = row.owner.empty() ? nullptr : membership_.find(row.tenant, row.owner);
+  return std::make_shared<const Caller>(
+      Caller{.tenant_id = row.tenant_id,
+             .tenant = row.tenant,
+             .time_zone = row.tenant_time_zone,
+             .key_id = row.id,
+             .key_prefix = row.prefix,
+             .principal = owner != nullptr ? owner->email : (row.owner.empty() ? row.name : row.owner),
+             .role = membership_.role_of(row.tenant, row.owner),
+             .members = membership_.members_of(row.tenant)});
 }
 
 }  // namespace toolhost::access

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "access/membership.hpp"
 #include "base/caller.hpp"
 #include "storage/directory_store.hpp"
 
@@ -16,6 +17,9 @@ namespace toolhost::access {
 class KeyTable {
  public:
   using Clock = std::chrono::steady_clock;
+
+  /// `membership` decides what the owner of a key is in the key's tenant.
+  explicit KeyTable(Membership membership = {}) : membership_(std::move(membership)) {}
 
   /// A key that appeared or went with a replace().
   struct Change {
@@ -47,6 +51,9 @@ class KeyTable {
   using Snapshot = std::unordered_map<storage::KeyHash, LiveKey, FirstBytes>;
 
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+  [[nodiscard]] CallerPtr make_caller(const storage::KeyRow& row) const;
+
+  const Membership membership_;
 
   /// Held for a pointer copy on either side: at 100,000 calls a second it is busy for some thousandths of the time.
   /// (libstdc++'s std::atomic<std::shared_ptr> is a spin lock as well.)

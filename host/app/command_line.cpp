@@ -1,16 +1,17 @@
 #include "app/command_line.hpp"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <span>
 
 #include "access/api_key.hpp"
+#include "app/command_context.hpp"
 #include "app/config_loader.hpp"
-#include "app/exit_code.hpp"
-#include "app/host_app.hpp"
+#include "app/console.hpp"
+#include "app/data_commands.hpp"
 #include "base/json_writer.hpp"
-#include "storage/directory_store.hpp"
+#include "base/similar_name.hpp"
 
 namespace toolhost::app {
 namespace {
@@ -18,93 +19,11 @@ namespace {
 constexpr std::size_t kLongestKeyName = 60;
 constexpr std::size_t kPrefixLength = 11;  // "hdsk_" and six characters
 
-/// What every subcommand that touches data understands.
-struct CommonOptions {
-  std::string config_file;
-  std::optional<std::string> data_dir;
-
-  void add_to(CLI::App& command) {
-    command.add_option("--config", config_file, "Configuration file (YAML); built-in defaults without it")
-        ->type_name("FILE");
-    command.add_option("--data-dir", data_dir, "Data directory; goes before the file's data_dir")->type_name("DIR");
-  }
-};
-
-int fail(const Error& error) {
-  std::cerr << "toolhost: " << error.message << "\n";
-  if (!error.detail.empty()) std::cerr << "  " << error.detail << "\n";
-  return exit_code_of(error.code);
-}
-
-/// The configuration these options name; problems are printed, all of them.
-Result<HostConfig> configuration(const CommonOptions& options) {
-  HostConfig config;
-  if (options.config_file.empty()) {
-    config = default_config();
-  } else {
-    LoadedConfig loaded = load_config(options.config_file);
-    for (const auto& problem : loaded.problems) std::cerr << to_string(problem) << "\n";
-    if (!loaded.problems.empty()) {
-      const auto count = loaded.problems.size();
-      return Error{
-          Errc::kInvalidArgument,
-          "the configuration has " + std::to_string(count) + (count == 1 ? " problem" : " problems") + "; see above",
-          ""};
-    }
-    config = std::move(loaded.config);
-  }
-  if (options.data_dir) {
-    if (options.data_dir->empty()) return Error{Errc::kInvalidArgument, "--data-dir is empty; name a directory", ""};
-    config.data_dir = *options.data_dir;
-  }
-  config.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
-  return config;
-}
-
-/// The database and the directory of tenants and keys, for the time of one command.
-struct CommandContext {
-  HostConfig config;
-  std::unique_ptr<observability::EventSink> events;
-  OpenDatabase database;
-  std::unique_ptr<storage::DirectoryStore> directory;
-};
-
-Result<CommandContext> open_context(const CommonOptions& options) {
-  auto config = configuration(options);
-  if (!config) return config.error();
-  CommandContext context;
-  context.config = std::move(*config);
-  context.events = observability::create_log_sink(
-      {.level = observability::Severity::kWarning, .format = observability::LogFormat::kText});
-  auto database = open_database(context.config, DatabaseUse::kCommand, *context.events);
-  if (!database) return database.error();
-  context.database = std::move(*database);
-  context.directory = storage::DirectoryStore::create(context.database.address);
-  return context;
-}
-
-/// Runs `action(context)`; it returns an exit code.
-template <class Action>
-int with_context(const CommonOptions& options, Action action) {
-  auto context = open_context(options);
-  if (!context) return fail(context.error());
-  return action(*context);
-}
-
-void print_columns(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << line << "\n";
-  }
+void add_common(CLI::App& command, CommonOptions& options) {
+  command.add_option("--config", options.config_file, "Configuration file (YAML); built-in defaults without it")
+      ->type_name("FILE");
+  command.add_option("--data-dir", options.data_dir, "Data directory; goes before the file's data_dir")
+      ->type_name("DIR");
 }
 
 int list_tenants(const CommonOptions& options, bool as_json) {
@@ -126,7 +45,7 @@ int list_tenants(const CommonOptions& options, bool as_json) {
     std::vector<std::vector<std::string>> rows{{"NAME", "TITLE", "TIME ZONE", "CREATED"}};
     for (const auto& tenant : *tenants)
       rows.push_back({tenant.name, tenant.title, tenant.time_zone, tenant.created_at});
-    print_columns(rows);
+    std::cout << columns(rows);
     return kExitOk;
   });
 }
@@ -196,7 +115,7 @@ int list_keys(const CommonOptions& options, const std::string& tenant_name, bool
       rows.push_back({key.prefix + "...", key.tenant, key.name, key.owner.empty() ? "-" : key.owner, key.created_at,
                       key.last_used_at.value_or("never"), std::to_string(key.usage_count)});
     }
-    print_columns(rows);
+    std::cout << columns(rows);
     return kExitOk;
   });
 }
@@ -222,8 +141,8 @@ int delete_key(const CommonOptions& options, std::string key_or_prefix) {
       deleted = context.directory->delete_key_by_prefix(key_or_prefix);
     }
     if (!deleted) return fail(deleted.error());
-    std::cerr << "deleted key " << deleted->prefix << "... (\"" << deleted->name << "\", tenant " << deleted->tenant
-              << "); it stops working on every host within a second\n";
+    std::cerr << "deleted key " << deleted->prefix << "... (\"" << printable(deleted->name) << "\", tenant "
+              << deleted->tenant << "); it stops working on every host within a second\n";
     return kExitOk;
   });
 }
@@ -269,9 +188,9 @@ int list_plugins(const CommonOptions& options, bool as_json) {
       for (const auto& tool : plugin.tools) tools += (tools.empty() ? "" : ", ") + tool;
       rows.push_back({plugin.id, plugin.version, plugin.state, tools, plugin.file});
     }
-    print_columns(rows);
+    std::cout << columns(rows);
     for (const auto& plugin : plugins) {
-      if (!plugin.reason.empty()) std::cout << plugin.id << ": " << plugin.reason << "\n";
+      if (!plugin.reason.empty()) std::cout << plugin.id << ": " << printable(plugin.reason) << "\n";
     }
     return all_serve ? kExitOk : kExitFailed;
   });
@@ -333,6 +252,31 @@ int start_serving(const CommonOptions& options, std::optional<std::uint16_t> por
   return serve(std::move(*config));
 }
 
+/// Says what there is when an argument stands where a command should and is none; true when that is so.
+bool names_no_command(const CLI::App& app, std::span<char* const> arguments) {
+  const CLI::App* parent = &app;
+  std::string path = app.get_name();
+  for (const std::string argument : arguments) {
+    const auto commands = parent->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || argument.starts_with('-')) return false;
+    std::vector<std::string> names;
+    for (const auto* command : commands) names.push_back(command->get_name());
+    const auto known = std::find(names.begin(), names.end(), argument);
+    if (known == names.end()) {
+      std::cerr << "toolhost: there is no command '" << path << " " << printable(argument) << "'; ";
+      if (const auto near = similar_name(argument, names))
+        std::cerr << "did you mean '" << path << " " << *near << "'? ";
+      std::cerr << "Commands:";
+      for (const auto& name : names) std::cerr << " " << name;
+      std::cerr << "\n";
+      return true;
+    }
+    parent = commands[static_cast<std::size_t>(known - names.begin())];
+    path += " " + argument;
+  }
+  return false;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -345,7 +289,7 @@ int run_command_line(int argc, char** argv) {
   int exit_code = kExitOk;
   const auto command = [&](CLI::App& parent, const char* name, const char* text, bool takes_common = true) {
     CLI::App* added = parent.add_subcommand(name, text);
-    if (takes_common) common.add_to(*added);
+    if (takes_common) add_common(*added, common);
     return added;
   };
 
@@ -403,6 +347,37 @@ int run_command_line(int argc, char** argv) {
     exit_code = migrate(common);
   });
 
+  ImportOptions imported;
+  auto* import_command = command(app, "import", "Read a CSV or JSONL file into a plugin's data; run again, it goes on");
+  import_command->add_option("PLUGIN", imported.plugin, "Whose data, e.g. tickets")->required();
+  import_command->add_option("FILE", imported.file, "A .csv, .tsv, .jsonl or .ndjson file in UTF-8")->required();
+  import_command->add_option("--tenant", imported.tenant, "The tenant the rows are for")->required()->type_name("NAME");
+  import_command
+      ->add_option("--source", imported.source,
+                   "Where the rows come from: a row of one source and id is taken once (default: the file's name)")
+      ->type_name("NAME");
+  import_command
+      ->add_option("--map", imported.maps, "Take a field from this column, e.g. title=Betreff; may be repeated")
+      ->type_name("FIELD=COLUMN")
+      ->allow_extra_args(false);
+  import_command->add_option("--refused", imported.refused_file, "Write refused rows here, with reasons, as JSONL")
+      ->type_name("FILE");
+  import_command->add_flag("--dry-run", imported.dry_run, "Say what would happen, and write nothing");
+  import_command->footer("Exit codes: 0 all rows are in, 1 some were refused; otherwise as for every command.");
+  import_command->callback([&] { exit_code = run_import(common, imported); });
+
+  ExportOptions exported;
+  auto* export_command = command(app, "export", "Write a plugin's data as JSONL, which import reads");
+  export_command->add_option("PLUGIN", exported.plugin, "Whose data, e.g. tickets")->required();
+  export_command->add_option("--tenant", exported.tenant, "The tenant the rows are of")->required()->type_name("NAME");
+  export_command->add_option("--output", exported.output, "Write to this file; standard output without it")
+      ->type_name("FILE");
+  export_command->callback([&] { exit_code = run_export(common, exported); });
+
+  auto* reindex_command = command(app, "reindex", "Rebuild the search index; the host may go on serving");
+  reindex_command->add_option("--tenant", tenant_name, "Only this tenant's")->type_name("NAME");
+  reindex_command->callback([&] { exit_code = run_reindex(common, tenant_name); });
+
   auto* database = app.add_subcommand("db", "Look at the database")->require_subcommand(1);
   command(*database, "url", "Print the database's URL, for psql and pg_dump")->callback([&] {
     exit_code = print_database_url(common);
@@ -412,6 +387,7 @@ int run_command_line(int argc, char** argv) {
     std::cout << "toolhost " << TOOLHOST_VERSION << "\n";
   });
 
+  if (names_no_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(1))) return kExitUsage;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,283 +1,17 @@
 #include "app/config_loader.hpp"
 
-#include <yaml-cpp/yaml.h>
-
-#include <charconv>
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
 
+#include "app/yaml_section.hpp"
+#include "base/json.hpp"
 #include "base/json_writer.hpp"
 #include "base/similar_name.hpp"
 
 namespace toolhost::app {
 namespace {
-
-constexpr std::size_t kMaxFileBytes = 1 << 20;
-
-/// Collects problems with their place in the file.
-class Problems {
- public:
-  explicit Problems(std::string file) : file_(std::move(file)) {}
-
-  void add(const YAML::Mark& mark, std::string message) {
-    list_.push_back({file_, mark.line + 1, mark.column + 1, std::move(message)});
-  }
-  void add(const YAML::Node& node, std::string message) { add(node.Mark(), std::move(message)); }
-  std::vector<ConfigProblem> take() {
-    std::sort(list_.begin(), list_.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.line, a.column, a.message) < std::tie(b.line, b.column, b.message);
-    });
-    return std::move(list_);
-  }
-
- private:
-  std::string file_;
-  std::vector<ConfigProblem> list_;
-};
-
-/// Reads one number with one of several unit suffixes: "30s", "4MiB".
-struct Unit {
-  std::string_view suffix;
-  std::int64_t factor;
-};
-std::optional<std::int64_t> parse_with_unit(std::string_view text, std::initializer_list<Unit> units) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || number < 0) return std::nullopt;
-  std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  while (suffix.starts_with(' ')) suffix.remove_prefix(1);
-  for (const Unit& unit : units) {
-    if (suffix != unit.suffix) continue;
-    if (number > std::numeric_limits<std::int64_t>::max() / unit.factor) return std::nullopt;
-    return number * unit.factor;
-  }
-  return std::nullopt;
-}
-
-/// One mapping of the file. Every key that is read becomes known; finish() reports the others.
-class Section {
- public:
-  Section(YAML::Node node, std::string name, Problems& problems)
-      : node_(std::move(node)), name_(std::move(name)), problems_(problems) {
-    if (!node_.IsDefined() || node_.IsNull()) return;
-    if (!node_.IsMap()) {
-      problems_.add(node_, where() + " must be a mapping of keys to values");
-      return;
-    }
-    std::set<std::string> seen;
-    for (const auto& entry : node_) {
-      if (!entry.first.IsScalar()) {
-        problems_.add(entry.first, "keys must be plain words");
-      } else if (!seen.insert(entry.first.Scalar()).second) {
-        problems_.add(entry.first, "duplicate key '" + entry.first.Scalar() + "'; keep one of them");
-      }
-    }
-    usable_ = true;
-  }
-
-  [[nodiscard]] YAML::Node node() const { return node_; }
-  Problems& problems() { return problems_; }
-
-  /// The value of `key`, undefined when absent or null.
-  YAML::Node get(const std::string& key) {
-    known_.push_back(key);
-    if (!usable_) return YAML::Node(YAML::NodeType::Undefined);
-    for (const auto& entry : node_) {
-      if (entry.first.IsScalar() && entry.first.Scalar() == key) {
-        return entry.second.IsNull() ? YAML::Node(YAML::NodeType::Undefined) : entry.second;
-      }
-    }
-    return YAML::Node(YAML::NodeType::Undefined);
-  }
-
-  Section section(const std::string& key) {
-    return Section(get(key), name_.empty() ? key : name_ + "." + key, problems_);
-  }
-
-  void text(const std::string& key, std::string& target) {
-    if (const auto found = scalar(key)) target = *found;
-  }
-
-  template <class Integer>
-  void integer(const std::string& key, Integer& target, std::int64_t low, std::int64_t high) {
-    const auto found = scalar(key);
-    if (!found) return;
-    const auto number = parse_with_unit(*found, {{"", 1}});
-    if (!number || *number < low || *number > high) {
-      bad(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), *found);
-      return;
-    }
-    target = static_cast<Integer>(*number);
-  }
-
-  void bytes(const std::string& key, std::size_t& target, std::size_t low, std::size_t high) {
-    const auto found = scalar(key);
-    if (!found) return;
-    const auto number = parse_with_unit(*found, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}});
-    if (!number || *number < static_cast<std::int64_t>(low) || *number > static_cast<std::int64_t>(high)) {
-      bad(key, "a size from " + std::to_string(low) + " to " + std::to_string(high) + " bytes, such as 64KiB or 4MiB",
-          *found);
-      return;
-    }
-    target = static_cast<std::size_t>(*number);
-  }
-
-  template <class Duration>
-  void duration(const std::string& key, Duration& target, std::chrono::milliseconds low,
-                std::chrono::milliseconds high) {
-    const auto found = scalar(key);
-    if (!found) return;
-    const auto number = parse_with_unit(*found, {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}});
-    const auto limit = [](std::chrono::milliseconds value) {
-      return value.count() % 1000 == 0 ? std::to_string(value.count() / 1000) + "s"
-                                       : std::to_string(value.count()) + "ms";
-    };
-    if (!number || *number < low.count() || *number > high.count() ||
-        std::chrono::duration_cast<Duration>(std::chrono::milliseconds(*number)) !=
-            std::chrono::milliseconds(*number)) {
-      bad(key, "a time from " + limit(low) + " to " + limit(high) + ", such as 500ms, 30s, 5m or 1h", *found);
-      return;
-    }
-    target = std::chrono::duration_cast<Duration>(std::chrono::milliseconds(*number));
-  }
-
-  template <class Enum>
-  void choice(const std::string& key, Enum& target, std::initializer_list<std::pair<std::string_view, Enum>> values) {
-    const auto found = scalar(key);
-    if (!found) return;
-    std::string allowed;
-    for (const auto& [word, meaning] : values) {
-      if (*found == word) {
-        target = meaning;
-        return;
-      }
-      allowed += (allowed.empty() ? "" : ", ") + std::string(word);
-    }
-    bad(key, "one of: " + allowed, *found);
-  }
-
-  void texts(const std::string& key, std::vector<std::string>& target) {
-    const YAML::Node list = get(key);
-    if (!list.IsDefined()) return;
-    if (!list.IsSequence()) {
-      problems_.add(list, where(key) + " must be a list, such as [\"one\", \"two\"]");
-      return;
-    }
-    target.clear();
-    for (const auto& item : list) {
-      if (item.IsScalar()) {
-        target.push_back(item.Scalar());
-      } else {
-        problems_.add(item, where(key) + " must hold plain texts");
-      }
-    }
-  }
-
-  void secret(const std::string& key, std::optional<SecretReference>& target) {
-    const auto found = scalar(key);
-    if (!found) return;
-    if (!found->starts_with("env:") && !found->starts_with("file:")) {
-      problems_.add(get(key),
-                    where(key) + " must say where the secret stands: env:NAME or file:/path; it is never written here");
-      return;
-    }
-    target = SecretReference{*found};
-  }
-
-  std::optional<std::string> scalar(const std::string& key) {
-    const YAML::Node found = get(key);
-    if (!found.IsDefined()) return std::nullopt;
-    if (found.IsScalar()) return found.Scalar();
-    problems_.add(found, where(key) + " must be a single value, not a " + (found.IsMap() ? "mapping" : "list"));
-    return std::nullopt;
-  }
-
-  /// Reports keys that nobody asked for.
-  void finish() {
-    if (!usable_) return;
-    for (const auto& entry : node_) {
-      if (!entry.first.IsScalar()) continue;
-      const std::string& key = entry.first.Scalar();
-      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-      std::string message = "unknown key '" + key + "'" + (name_.empty() ? "" : " in " + name_);
-      if (const auto near = similar_name(key, known_)) {
-        message += "; did you mean '" + std::string(*near) + "'?";
-      } else {
-        message += "; known here:";
-        for (const auto& name : known_) message += " " + name;
-      }
-      problems_.add(entry.first, std::move(message));
-    }
-  }
-
-  void bad(const std::string& key, const std::string& wanted, const std::string& got) {
-    problems_.add(get(key), where(key) + " must be " + wanted + "; got '" + got + "'");
-  }
-  [[nodiscard]] std::string where(const std::string& key = "") const {
-    if (key.empty()) return name_.empty() ? "the file" : "'" + name_ + "'";
-    return "'" + (name_.empty() ? key : name_ + "." + key) + "'";
-  }
-
- private:
-  YAML::Node node_;
-  std::string name_;
-  Problems& problems_;
-  std::vector<std::string> known_;
-  bool usable_ = false;
-};
-
-/// A plugin's own settings travel as JSON; plain YAML scalars keep the type that the YAML core schema gives them.
-/// False when they nest too deep, as an alias of itself does, or grow too large.
-bool append_json(std::string& out, const YAML::Node& node, int depth = 0) {
-  constexpr int kDeepest = 32;
-  if (depth > kDeepest || out.size() > kMaxFileBytes) return false;
-  JsonWriter writer(out);
-  switch (node.Type()) {
-    case YAML::NodeType::Map: {
-      out += '{';
-      bool first = true;
-      for (const auto& entry : node) {
-        if (!std::exchange(first, false)) out += ',';
-        append_json_string(out, entry.first.Scalar());
-        out += ':';
-        if (!append_json(out, entry.second, depth + 1)) return false;
-      }
-      out += '}';
-      return true;
-    }
-    case YAML::NodeType::Sequence: {
-      out += '[';
-      bool first = true;
-      for (const auto& item : node) {
-        if (!std::exchange(first, false)) out += ',';
-        if (!append_json(out, item, depth + 1)) return false;
-      }
-      out += ']';
-      return true;
-    }
-    case YAML::NodeType::Scalar: {
-      bool flag = false;
-      std::int64_t integer = 0;
-      double number = 0;
-      const bool quoted = node.Tag() == "!";
-      if (!quoted && YAML::convert<bool>::decode(node, flag)) {
-        writer.boolean(flag);
-      } else if (!quoted && YAML::convert<std::int64_t>::decode(node, integer)) {
-        writer.integer(integer);
-      } else if (!quoted && YAML::convert<double>::decode(node, number)) {
-        writer.number(number);
-      } else {
-        writer.string(node.Scalar());
-      }
-      return true;
-    }
-    case YAML::NodeType::Null:
-    case YAML::NodeType::Undefined:
-      writer.null();
-  }
-  return true;
-}
 
 bool has_password(const std::string& url) {
   const auto scheme = url.find("://");
@@ -412,12 +146,135 @@ void read_plugins(const YAML::Node& list, HostConfig& config, Problems& problems
   }
 }
 
+/// "ana@acme.com", or "*@acme.com" for everybody of that domain.
+bool is_email(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == 0 || at == std::string_view::npos || at + 1 == text.size() || text.size() > 320) return false;
+  if (text.find('@', at + 1) != std::string_view::npos) return false;
+  const bool has_space = std::any_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; });
+  const auto star = text.rfind('*');
+  return !has_space && (star == std::string_view::npos || (star == 0 && at == 1));
+}
+
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+void read_role(Section& section, const std::string& key, Role& role) {
+  section.choice(key, role, {{"viewer", Role::kViewer}, {"agent", Role::kAgent}, {"admin", Role::kAdmin}});
+}
+
+void read_members(const YAML::Node& list, Members& members, Problems& problems) {
+  if (!list.IsDefined()) return;
+  if (!list.IsSequence()) {
+    problems.add(list, "'tenants[].members' must be a list; write '- email: ana@acme.com' for each person");
+    return;
+  }
+  std::set<std::string> seen;
+  for (const auto& item : list) {
+    Section section(item, "tenants[].members[]", problems);
+    Member member;
+    section.text("email", member.email);
+    section.text("name", member.name);
+    read_role(section, "role", member.role);
+    section.finish();
+    if (!section.is_usable()) continue;
+    if (member.email.empty()) {
+      problems.add(item, "a member needs 'email': a person's address, or *@acme.com for everybody of that domain");
+    } else if (!is_email(member.email)) {
+      section.bad("email", "an e-mail address, or *@acme.com for everybody of that domain", member.email);
+    } else if (!seen.insert(lower(member.email)).second) {
+      problems.add(item, "member '" + member.email + "' is listed twice; keep one of them");
+    } else if (member.email.starts_with('*') && !member.name.empty()) {
+      section.bad("name", "absent for a whole domain", member.name);
+    } else {
+      members.push_back(std::move(member));
+    }
+  }
+}
+
+/// What a plugin calls itself; while its file cannot be read, what the file is called.
+std::string id_of(const plugin_runtime::PluginSpec& plugin, const HostConfig& config) {
+  const auto info = plugin_runtime::inspect_plugin_file(config.plugin_dir / plugin.file);
+  return info ? info->id : plugin.file.stem().string();
+}
+
+/// The members of `base` with those of `over` in their place; both are JSON objects, `base` may be empty.
+std::string merge(std::string_view base, std::string_view over) {
+  json::Document base_text, over_text;
+  const auto base_root = base_text.parse(base.empty() ? "{}" : base);
+  const auto over_root = over_text.parse(over);
+  json::Object base_members, over_members;
+  if (!base_root || !over_root || base_root->get(base_members) || over_root->get(over_members))
+    return std::string(over);
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object();
+  for (const auto& member : base_members)
+    if (json::find(*over_root, member.key).error()) writer.key(member.key).raw(json::to_text(member.value));
+  for (const auto& member : over_members) writer.key(member.key).raw(json::to_text(member.value));
+  writer.end_object();
+  return out;
+}
+
+/// A tenant's settings by plugin id, laid over each plugin's own.
+class TenantSettings {
+ public:
+  TenantSettings(HostConfig& config, Problems& problems) : config_(config), problems_(problems) {}
+
+  void read(const YAML::Node& node, const std::string& tenant) {
+    Section by_plugin(node, "tenants[].settings", problems_);
+    if (!by_plugin.is_usable()) return;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) continue;
+      const std::string& id = entry.first.Scalar();
+      const auto found = std::find(ids().begin(), ids().end(), id);
+      if (found == ids().end()) {
+        problems_.add(entry.first, unknown(id));
+        continue;
+      }
+      const Section settings(entry.second, "tenants[].settings." + id, problems_);
+      std::string text;
+      if (!settings.is_usable()) continue;
+      if (!append_json(text, entry.second)) {
+        problems_.add(entry.second, "'settings' nest deeper than 32 levels or hold more than 1 MiB");
+        continue;
+      }
+      auto& plugin = config_.plugins.plugins[static_cast<std::size_t>(found - ids().begin())];
+      plugin.tenant_settings[tenant] = merge(plugin.settings_json, text);
+    }
+  }
+
+ private:
+  /// Of the configured plugins, in their order; their files are read at first use only.
+  const std::vector<std::string>& ids() {
+    if (ids_.empty())
+      for (const auto& plugin : config_.plugins.plugins) ids_.push_back(id_of(plugin, config_));
+    return ids_;
+  }
+
+  std::string unknown(const std::string& id) {
+    std::string message = "unknown plugin '" + id + "' in tenants[].settings";
+    if (const auto near = similar_name(id, ids())) return message + "; did you mean '" + std::string(*near) + "'?";
+    message += ids().empty() ? "; no plugin is configured" : "; configured are:";
+    for (const auto& known : ids()) message += " " + known;
+    return message;
+  }
+
+  HostConfig& config_;
+  Problems& problems_;
+  std::vector<std::string> ids_;
+};
+
 void read_tenants(const YAML::Node& list, HostConfig& config, Problems& problems) {
   if (!list.IsDefined()) return;
   if (!list.IsSequence()) {
     problems.add(list, "'tenants' must be a list; write '- name: acme' for each tenant");
     return;
   }
+  TenantSettings settings(config, problems);
   std::set<std::string> names;
   for (const auto& item : list) {
     Section section(item, "tenants[]", problems);
@@ -425,6 +282,9 @@ void read_tenants(const YAML::Node& list, HostConfig& config, Problems& problems
     section.text("name", tenant.name);
     section.text("title", tenant.title);
     section.text("time_zone", tenant.time_zone);
+    read_role(section, "default_role", tenant.people.default_role);
+    read_members(section.get("members"), tenant.people.members, problems);
+    settings.read(section.get("settings"), tenant.name);
     section.finish();
     if (!item.IsMap()) continue;
     if (tenant.name.empty()) {
@@ -486,7 +346,7 @@ LoadedConfig load_config(const std::filesystem::path& file) {
   if (is_directory) return whole_file("is a directory; name the file in it");
   if (!in) return whole_file("cannot be read; check the path and its permissions");
   const std::string yaml = text.str();
-  if (yaml.size() > kMaxFileBytes) return whole_file("is larger than 1 MiB, which no configuration is");
+  if (yaml.size() > kMaxConfigBytes) return whole_file("is larger than 1 MiB, which no configuration is");
 
   LoadedConfig loaded = parse_config(yaml, file.string());
   loaded.config.file = std::filesystem::absolute(file);

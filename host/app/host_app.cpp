@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
+#include <mutex>
 
 #include "access/api_key.hpp"
 #include "access/gatekeeper.hpp"
@@ -57,7 +58,7 @@ Result<> prepare_tenants(const HostConfig& config, storage::DirectoryStore& dire
   if (!existing) return existing.error();
 
   std::vector<TenantConfig> wanted = config.tenants;
-  if (existing->empty() && wanted.empty()) wanted.push_back({"demo", "Demo", "UTC"});
+  if (existing->empty() && wanted.empty()) wanted.push_back({.name = "demo", .title = "Demo"});
   for (const auto& tenant : wanted) {
     const bool known =
         std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
@@ -170,6 +171,29 @@ std::vector<std::string> reasons_not_ready(const access::Gatekeeper& gatekeeper,
   return reasons;
 }
 
+/// Whom scheduled jobs run for: one caller for each tenant of the database. While the database is away, those of last
+/// time.
+class TenantCallers {
+ public:
+  TenantCallers(const storage::DatabaseAddress& address, access::Membership membership)
+      : directory_(storage::DirectoryStore::create(address)), membership_(std::move(membership)) {}
+
+  std::vector<CallerPtr> get() {
+    const std::lock_guard lock(mutex_);
+    const auto tenants = directory_->tenants();
+    if (!tenants) return callers_;
+    callers_.clear();
+    for (const auto& tenant : *tenants) callers_.push_back(access::host_caller(tenant, membership_));
+    return callers_;
+  }
+
+ private:
+  std::mutex mutex_;  // the directory belongs to one thread at a time
+  const std::unique_ptr<storage::DirectoryStore> directory_;
+  const access::Membership membership_;
+  std::vector<CallerPtr> callers_;
+};
+
 Result<std::unique_ptr<observability::EventSink>> create_events(const HostConfig& config) {
   auto journal = observability::create_audit_journal(config.data_dir / "audit");
   if (!journal) return journal.error();
@@ -209,6 +233,10 @@ Result<Host> build(HostConfig& config) {
 
   auto plugin_config = plugin_host_config(config);
   if (!plugin_config) return plugin_config.error();
+  config.keys.membership = membership_of(config);
+  plugin_config->job_callers = [callers = std::make_shared<TenantCallers>(address, config.keys.membership)] {
+    return callers->get();
+  };
   auto plugins = plugin_runtime::PluginHost::start(*plugin_config, address, *host.events);
   if (!plugins) return plugins.error();
   host.plugins = std::move(*plugins);

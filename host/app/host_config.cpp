@@ -22,18 +22,24 @@ Result<Secret> resolve(const SecretReference& reference) {
     const std::string name = reference.text.substr(4);
     text = environment(name.c_str());
     if (text.empty())
-      return Error{Errc::kNotFound, "the environment variable " + name + " is not set; the configuration refers to it",
-                   ""};
+      return Error{Errc::kInvalidArgument,
+                   "the environment variable " + name + " is not set; the configuration refers to it", ""};
   } else {
     const std::string path = reference.text.substr(5);
     std::ifstream in(path, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(in), {});
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
     if (text.empty())
-      return Error{Errc::kNotFound,
+      return Error{Errc::kInvalidArgument,
                    "the secret file " + path + " cannot be read or is empty; the configuration refers to it", ""};
   }
   return Secret(std::move(text));
+}
+
+access::Membership membership_of(const HostConfig& config) {
+  access::PeopleOfTenants people;
+  for (const auto& tenant : config.tenants) people.emplace(tenant.name, tenant.people);
+  return access::Membership(people);
 }
 
 std::filesystem::path default_data_directory() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "access/gatekeeper.hpp"
+#include "access/membership.hpp"
 #include "observability/log.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/mcp_endpoint.hpp"
@@ -16,11 +17,13 @@ namespace toolhost::app {
 struct SecretReference {
   std::string text;
 };
-/// kNotFound with the cure when the variable or file is missing or empty. A trailing line end of a file is dropped.
+/// kInvalidArgument with the cure when the variable or file is missing or empty. A trailing line end of a file is
+/// dropped.
 Result<Secret> resolve(const SecretReference& reference);
 
 struct TenantConfig {
   std::string name, title, time_zone = "UTC";
+  access::TenantPeople people{};
 };
 
 /// Everything an operator can say, with its defaults. config/README.md describes each key.
@@ -42,6 +45,8 @@ struct HostConfig {
   std::chrono::seconds drain{10};     ///< how long a stopping host waits for running calls
 };
 
+/// Who belongs to which of the configured tenants.
+access::Membership membership_of(const HostConfig& config);
 /// $XDG_DATA_HOME/toolhost, else ~/.local/share/toolhost.
 std::filesystem::path default_data_directory();
 /// Beside the program: ../plugins in a build tree, ../lib/toolhost/plugins when installed.

@@ -1,15 +1,30 @@
 // The command line as people and scripts use it: every subcommand, against a running and a stopped database.
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { eventually, freshDirectory, Host, sleep, sql, toolhost, toolhostOk } from './support/host.mjs';
+import { BINARY, eventually, freshDirectory, Host, run, sleep, sql, toolhost, toolhostOk } from './support/host.mjs';
 import { callTool, post, rpc, SseStream, textOf } from './support/raw.mjs';
 import { buildOutsidePlugins, configWith } from './support/outside.mjs';
 
 const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3, notFound: 4 };
 const KEY = /^hdsk_[0-9A-Za-z]{32}$/;
+const SHIPPED = {
+  tickets: [
+    'add_note',
+    'add_reply',
+    'create_ticket',
+    'get_ticket',
+    'list_tickets',
+    'set_ticket_status',
+    'ticket_history',
+    'update_ticket',
+  ],
+  tasks: ['complete_task', 'create_task', 'delete_task', 'get_task', 'list_tasks', 'reopen_task', 'update_task'],
+  search: ['find_similar_tickets', 'search_all', 'search_tickets'],
+};
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 /** Every subcommand that touches data, in one life of a data directory; the same whether its database runs or not. */
@@ -81,10 +96,53 @@ async function everySubcommand(dataDir) {
   await toolhostOk(['key', 'delete', second.slice(0, 11), ...data]);
   assert.deepEqual(await json('key', 'list', '--tenant', 'acme'), []);
 
-  const [plugin] = await json('plugin', 'list');
-  assert.equal(plugin.state, 'serving', plugin.reason);
-  assert.deepEqual(plugin.tools.toSorted(), ['add_reply', 'create_ticket', 'get_ticket', 'list_tickets']);
+  const plugins = await json('plugin', 'list');
+  for (const plugin of plugins) assert.equal(plugin.state, 'serving', plugin.reason);
+  assert.deepEqual(Object.fromEntries(plugins.map(({ id, tools }) => [id, tools.toSorted()])), SHIPPED);
   assert.match(await toolhostOk(['db', 'url', ...data]), /^postgresql:\/\//);
+  await dataCommands(dataDir);
+}
+
+/** "12 accepted, 3 unchanged, 1,000 refused" as numbers. */
+function reportOf(stdout) {
+  const found = /([\d,]+) accepted, ([\d,]+) unchanged, ([\d,]+) refused/.exec(stdout);
+  assert.ok(found, `no report: ${stdout}`);
+  return found.slice(1).map((number) => Number(number.replaceAll(',', '')));
+}
+
+/** import, export and reindex for the tenant acme. */
+async function dataCommands(dataDir) {
+  const data = ['--tenant', 'acme', '--data-dir', dataDir];
+  const file = join(dataDir, '..', 'old.csv');
+  await writeFile(file, '\ufeffNr;Betreff;Text\r\n1;Drucker;"rot; dann\r\naus"\r\n2;Maus\r\n3;Netz;\r\n');
+  const load = (...args) => toolhost(['import', 'tickets', file, '--map', 'title=Betreff', ...args, ...data]);
+
+  const dry = await load('--dry-run');
+  assert.deepEqual(reportOf(dry.stdout), [2, 0, 1], dry.stderr);
+  assert.match(dry.stdout, /nothing was written/);
+  const refusedFile = join(dataDir, '..', 'refused.jsonl');
+  const first = await load('--refused', refusedFile);
+  assert.equal(first.code, EXIT.failed, first.stderr);
+  assert.deepEqual(reportOf(first.stdout), [2, 0, 1]);
+  assert.ok(first.stdout.includes(refusedFile));
+  const refused = JSON.parse(await readFile(refusedFile, 'utf8'));
+  assert.equal(refused.line, 4);
+  assert.match(refused.reason, /2 columns where the first line has 3/);
+  const again = await load();
+  assert.deepEqual(reportOf(again.stdout), [0, 2, 1], 'what is there is not taken again');
+  assert.match(again.stdout, /line 4: has 2 columns/);
+
+  const rows = (await toolhostOk(['export', 'tickets', ...data])).split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(new Set(rows.map((row) => row.title)), new Set(['Drucker', 'Netz']));
+  const output = join(dataDir, '..', 'export.jsonl');
+  await toolhostOk(['export', 'tickets', '--output', output, ...data]);
+  assert.equal((await readFile(output, 'utf8')).trimEnd().split('\n').length, 2);
+  assert.equal((await stat(output)).mode & 0o777, 0o600, 'what is exported is for its owner');
+
+  const reindexed = await toolhost(['reindex', ...data]);
+  assert.equal(reindexed.code, EXIT.ok, reindexed.stderr);
+  assert.match(reindexed.stderr, /reindexed acme \(search\)/);
+  assert.equal((await toolhost(['reindex', '--tenant', 'acmee', '--data-dir', dataDir])).code, EXIT.notFound);
 }
 
 describe('command line', { timeout: 300_000 }, () => {
@@ -132,6 +190,9 @@ describe('command line', { timeout: 300_000 }, () => {
       ['plugin'],
       ['plugin', 'list'],
       ['migrate'],
+      ['import'],
+      ['export'],
+      ['reindex'],
       ['db'],
       ['db', 'url'],
       ['version'],
@@ -155,11 +216,125 @@ describe('command line', { timeout: 300_000 }, () => {
       ['serve', '--port', '70000'],
       ['key', 'delete'],
       ['tenant', 'create'],
+      ['import', 'tickets'],
+      ['import', 'tickets', 'tickets.csv'],
+      ['export', 'tickets'],
     ]) {
       const result = await toolhost(wrong);
       assert.equal(result.code, EXIT.usage, `toolhost ${wrong.join(' ')}: ${result.stderr}`);
       assert.notEqual(result.stderr + result.stdout, '');
     }
+  });
+
+  test('a word that is no command is answered with the nearest one', async () => {
+    for (const [wrong, near] of [
+      [['srve'], "did you mean 'toolhost serve'"],
+      [['key', 'lst'], "did you mean 'toolhost key list'"],
+      [['bogus'], 'Commands: serve'],
+    ]) {
+      const result = await toolhost(wrong);
+      assert.equal(result.code, EXIT.usage);
+      assert.ok(result.stderr.includes(`'toolhost ${wrong.join(' ')}'`), result.stderr);
+      assert.ok(result.stderr.includes(near), result.stderr);
+    }
+  });
+
+  test('import, export and reindex say what is wrong before they write anything', async (t) => {
+    const directory = await freshDirectory(t);
+    const data = ['--data-dir', join(directory, 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const csv = join(directory, 'old.csv');
+    await writeFile(csv, 'id,title\n1,Printer\n');
+    const json = join(directory, 'old.json');
+    await writeFile(json, '[{"id":1}]');
+    const into = (...args) => ['import', ...args, '--tenant', 'acme', ...data];
+    for (const [args, code, words] of [
+      [into('tickets', join(directory, 'none.csv')), EXIT.notFound, /none\.csv/],
+      [into('tickets', json), EXIT.usage, /must end in \.csv.*jq -c/s],
+      [into('tikets', csv), EXIT.notFound, /did you mean 'tickets'/],
+      [into('search', csv), EXIT.notFound, /search has no import; plugins that have one: .*tickets/],
+      [into('tickets', csv, '--map', 'title=Titel'), EXIT.usage, /no column 'Titel'; did you mean 'title'/],
+      [into('tickets', csv, '--map', 'title'), EXIT.usage, /FIELD=COLUMN/],
+      [into('tickets', csv, '--refused', csv), EXIT.usage, /--refused/],
+      [['import', 'tickets', csv, '--tenant', 'acmee', ...data], EXIT.notFound, /acmee.*acme/],
+      [['export', 'search', '--tenant', 'acme', ...data], EXIT.notFound, /search has no export/],
+      [['export', 'tickets', '--tenant', 'acme', '--output', '/nowhere/x', ...data], EXIT.unavailable, /nowhere/],
+    ]) {
+      const result = await toolhost(args);
+      assert.equal(result.code, code, `${args.join(' ')}\n${result.stdout}${result.stderr}`);
+      assert.match(result.stderr, words);
+    }
+    assert.equal(await readFile(csv, 'utf8'), 'id,title\n1,Printer\n');
+    assert.equal(await toolhostOk(['export', 'tickets', '--tenant', 'acme', ...data]), '');
+  });
+
+  test('Ctrl-C ends an import behind what it is doing, and the next run goes on', async (t) => {
+    const directory = await freshDirectory(t);
+    const data = ['--data-dir', join(directory, 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const file = join(directory, 'many.jsonl');
+    const total = 5000;
+    const rows = Array.from({ length: total }, (_, i) => JSON.stringify({ id: `old-${i}`, title: `Ticket ${i}` }));
+    await writeFile(file, rows.join('\n'));
+    const args = ['import', 'tickets', file, '--tenant', 'acme', ...data];
+
+    const url = await toolhostOk(['db', 'url', ...data]);
+    const child = spawn(BINARY, args);
+    const out = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => (out[name] += text));
+    const ended = new Promise((done) => child.once('close', (code) => done(code)));
+    let hasEnded = false;
+    ended.then(() => (hasEnded = true));
+    const count = () => sql(url, 'select count(*) from tickets.tickets').catch(() => '0');
+    await eventually('some rows are in', async () => hasEnded || Number(await count()) > 0);
+    child.kill('SIGINT');
+    assert.equal(await ended, EXIT.failed, out.stdout + out.stderr);
+    assert.match(out.stderr, /interrupted[\s\S]*same command again/);
+    const [before] = reportOf(out.stdout);
+    assert.ok(before > 0 && before < total, out.stdout);
+
+    const next = await toolhost(args);
+    assert.equal(next.code, EXIT.ok, next.stderr);
+    assert.deepEqual(reportOf(next.stdout), [total - before, before, 0]);
+  });
+
+  test('an import draws its progress on a terminal, and nowhere else', async (t) => {
+    const directory = await freshDirectory(t);
+    const data = ['--data-dir', join(directory, 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const file = join(directory, 'few.csv');
+    await writeFile(file, 'id,title\n1,Printer\n');
+    const command = [BINARY, 'import', 'tickets', file, '--tenant', 'acme', '--dry-run', ...data];
+    const terminal = await run('script', ['-qec', command.join(' '), '/dev/null']);
+    assert.ok(terminal.stdout.includes('\r\u001b[Kchecking few.csv ['), terminal.stdout);
+    assert.match(terminal.stdout, /1 accepted, 0 unchanged, 0 refused/);
+    const plain = await toolhost(command.slice(1));
+    assert.doesNotMatch(plain.stdout + plain.stderr, /\u001b/);
+  });
+
+  test('names of keys cannot drive a terminal', async (t) => {
+    const data = ['--data-dir', join(await freshDirectory(t), 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const key = await toolhostOk(['key', 'create', '--tenant', 'acme', '--name', 'a\u001b[2Jb\u202ec', ...data]);
+    const list = await toolhostOk(['key', 'list', ...data]);
+    assert.ok(list.includes('a\\x1b[2Jb\\u{202e}c'), list);
+    const deleted = await toolhost(['key', 'delete', key, ...data]);
+    assert.doesNotMatch(list + deleted.stderr, /[\u001b\u202e]/);
+  });
+
+  test('secrets are for their owner alone', async (t) => {
+    const directory = join(await freshDirectory(t), 'data');
+    await toolhostOk(['migrate', '--data-dir', directory]);
+    assert.equal((await stat(join(directory, 'secrets'))).mode & 0o777, 0o700);
+  });
+
+  test('a variable that the configuration refers to and nobody has set is wrong configuration', async (t) => {
+    const directory = await freshDirectory(t);
+    const file = join(directory, 'host.yaml');
+    await writeFile(file, 'database: { url: "env:TOOLHOST_TEST_UNSET" }\n');
+    const result = await toolhost(['serve', '--config', file, '--data-dir', join(directory, 'data'), '--port', '0']);
+    assert.equal(result.code, EXIT.usage, result.stderr);
+    assert.match(result.stderr, /TOOLHOST_TEST_UNSET/);
   });
 
   test('the first start prints a key and three snippets to paste, a later one does not', async (t) => {
@@ -223,6 +398,19 @@ describe('command line', { timeout: 300_000 }, () => {
     ['a time without a unit', 'calls:\n  timeout: 30\n', 2, /timeout|30s/],
     ['broken YAML', 'http:\n  port: [8080\n', 0, /./],
     ['an unknown section', 'htpp:\n  port: 8080\n', 1, /htpp.*http/s],
+    ['an unknown role', 'tenants:\n  - name: a\n    default_role: boss\n', 3, /viewer, agent, admin/],
+    [
+      'a person listed twice',
+      'tenants:\n  - name: a\n    members:\n      - email: a@b.c\n      - email: A@b.c\n',
+      5,
+      /listed twice/,
+    ],
+    [
+      'settings for no plugin',
+      'tenants:\n  - name: a\n    settings:\n      tikets: {}\n',
+      4,
+      /tikets.*did you mean 'tickets'/,
+    ],
   ];
   for (const [what, text, line, message] of badConfigs) {
     test(`a configuration with ${what} is refused with file and line`, async (t) => {

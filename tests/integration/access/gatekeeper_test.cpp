@@ -92,6 +92,21 @@ TEST_F(GatekeeperTest, KnowsTheOwnerOfAKeyInEitherHeader) {
   EXPECT_EQ(gatekeeper_->authenticate("", "Bearer " + key).value(), *caller);
 }
 
+TEST_F(GatekeeperTest, KnowsWhatTheOwnerIsInTheTenant) {
+  const auto admin = add_key("laptop", "ann@example.com"), nobody = add_key("script");
+  PeopleOfTenants people;
+  people["acme"] = {.members = {{"ann@example.com", "Ann", Role::kAdmin}}, .default_role = Role::kViewer};
+  start({.membership = Membership(people)});
+  const auto caller = gatekeeper_->authenticate(admin, "").value();
+  EXPECT_EQ(caller->role, Role::kAdmin);
+  ASSERT_NE(caller->members, nullptr);
+  EXPECT_EQ(caller->members->front().name, "Ann");
+  EXPECT_EQ(gatekeeper_->authenticate(nobody, "").value()->role, Role::kViewer);
+  const auto later = add_key("phone", "ANN@example.com");
+  EXPECT_TRUE(eventually([&] { return is_accepted(later); }));
+  EXPECT_EQ(gatekeeper_->authenticate(later, "").value()->role, Role::kAdmin);
+}
+
 TEST_F(GatekeeperTest, RefusesEverythingElseWithOneText) {
   const auto key = add_key("laptop");
   start();

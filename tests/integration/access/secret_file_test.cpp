@@ -36,6 +36,13 @@ TEST_F(SecretFile, IsMadeOnFirstUseAndKept) {
   EXPECT_EQ(load_or_create_secret(file())->reveal(), made->reveal());
 }
 
+TEST_F(SecretFile, IsMadeInADirectoryOfTheOwnersAlone) {
+  ASSERT_TRUE(load_or_create_secret(file()));
+  struct stat status{};
+  ASSERT_EQ(stat(std::filesystem::path(file()).parent_path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0700U);
+}
+
 TEST_F(SecretFile, LeavesNoDraftsBehind) {
   ASSERT_TRUE(load_or_create_secret(file()));
   const auto parent = std::filesystem::path(file()).parent_path();

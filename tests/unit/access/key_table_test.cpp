@@ -50,6 +50,28 @@ TEST(KeyTable, MakesACallerOfARow) {
   EXPECT_EQ(table.find(hash_of(2))->principal, "ann@example.com");
 }
 
+TEST(KeyTable, KnowsWhatTheOwnerOfAKeyIsInTheTenant) {
+  PeopleOfTenants tenants;
+  tenants["demo"] = {.members = {{"Ann@example.com", "Ann", Role::kAdmin}, {"*@example.com", "", Role::kAgent}},
+                     .default_role = Role::kViewer};
+  KeyTable table{Membership(tenants)};
+  auto member = row(1, 1), colleague = row(2, 2), impostor = row(3, 3), elsewhere = row(4, 4, "other");
+  member.owner = "ann@EXAMPLE.com";
+  colleague.owner = "bob@example.com";
+  impostor.name = "ann@example.com";  // a name is not an owner
+  elsewhere.owner = "ann@example.com";
+  table.replace({member, colleague, impostor, elsewhere}, kStart);
+
+  EXPECT_EQ(table.find(hash_of(1))->role, Role::kAdmin);
+  EXPECT_EQ(table.find(hash_of(1))->principal, "Ann@example.com") << "one spelling for one person";
+  ASSERT_NE(table.find(hash_of(1))->members, nullptr);
+  EXPECT_EQ(table.find(hash_of(1))->members->size(), 1U);
+  EXPECT_EQ(table.find(hash_of(2))->role, Role::kAgent);
+  EXPECT_EQ(table.find(hash_of(3))->role, Role::kViewer);
+  EXPECT_EQ(table.find(hash_of(4))->role, Role::kAgent);
+  EXPECT_EQ(table.find(hash_of(4))->members, nullptr);
+}
+
 TEST(KeyTable, ReportsWhatAppearedAndWhatWent) {
   KeyTable table;
   EXPECT_EQ(table.replace({row(1, 1), row(2, 2)}, kStart).added.size(), 2U);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace toolhost::app {
 namespace {
@@ -25,6 +26,21 @@ TEST(ConfigLoader, EveryFileInConfigLoadsWithoutAProblem) {
     for (const auto& problem : load_config(entry.path()).problems) ADD_FAILURE() << to_string(problem);
   }
   EXPECT_GE(files, 2);
+}
+
+TEST(ConfigLoader, TheExampleOfATenantIsRight) {
+  std::ifstream in(std::filesystem::path(TOOLHOST_CONFIG_DIR) / "toolhost.yaml");
+  std::string yaml = "plugins: [{ file: tickets.so }]\ntenants:\n";
+  bool begun = false;
+  for (std::string line; std::getline(in, line);) {
+    if (begun && line.starts_with("  # ")) yaml += "  " + line.substr(4) + "\n";
+    begun = begun || line.starts_with("tenants:");
+  }
+  const auto loaded = parse_config(yaml, "toolhost.yaml");
+  for (const auto& problem : loaded.problems) ADD_FAILURE() << to_string(problem);
+  ASSERT_EQ(loaded.config.tenants.size(), 1u);
+  EXPECT_EQ(loaded.config.tenants[0].people.members.size(), 2u);
+  EXPECT_EQ(loaded.config.plugins.plugins[0].tenant_settings.size(), 1u);
 }
 
 TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
@@ -56,7 +72,8 @@ TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
   EXPECT_EQ(shipped.mcp.max_sessions_per_key, built_in.mcp.max_sessions_per_key);
   EXPECT_EQ(shipped.mcp.max_streams_per_key, built_in.mcp.max_streams_per_key);
   ASSERT_EQ(shipped.plugins.plugins.size(), built_in.plugins.plugins.size());
-  EXPECT_EQ(shipped.plugins.plugins[0].file, built_in.plugins.plugins[0].file);
+  for (std::size_t i = 0; i < built_in.plugins.plugins.size(); ++i)
+    EXPECT_EQ(shipped.plugins.plugins[i].file, built_in.plugins.plugins[i].file);
 }
 
 TEST(ConfigLoader, ReadsValuesWithUnits) {
@@ -123,6 +140,111 @@ TEST(ConfigLoader, RefusesWrongShapes) {
           "host.yaml:1:19: 'calls.timeout' must be a time from 100ms to 600s, such as 500ms, 30s, 5m or 1h; got '5'"));
 }
 
+TEST(ConfigLoader, ReadsThePeopleOfATenant) {
+  const auto loaded = parse_config(R"(
+tenants:
+  - name: acme
+    default_role: viewer
+    members:
+      - { email: ana@acme.com, name: Ana Lopez, role: admin }
+      - { email: bo@acme.com, name: Bo Berg }
+      - { email: "*@acme.com" }
+  - name: beta
+)",
+                                   "host.yaml");
+
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  ASSERT_EQ(loaded.config.tenants.size(), 2u);
+  const auto& people = loaded.config.tenants[0].people;
+  EXPECT_EQ(people.default_role, Role::kViewer);
+  ASSERT_EQ(people.members.size(), 3u);
+  EXPECT_EQ(people.members[0].name, "Ana Lopez");
+  EXPECT_EQ(people.members[0].role, Role::kAdmin);
+  EXPECT_EQ(people.members[1].role, Role::kAgent);
+  EXPECT_EQ(people.members[2].email, "*@acme.com");
+  EXPECT_EQ(loaded.config.tenants[1].people.default_role, Role::kAgent);
+
+  const auto membership = membership_of(loaded.config);
+  EXPECT_EQ(membership.role_of("acme", "ANA@acme.com"), Role::kAdmin);
+  EXPECT_EQ(membership.role_of("acme", "eve@acme.com"), Role::kAgent);
+  EXPECT_EQ(membership.role_of("acme", ""), Role::kViewer);
+}
+
+TEST(ConfigLoader, RefusesWrongPeople) {
+  EXPECT_THAT(problems_of(R"(tenants:
+  - name: acme
+    default_role: boss
+    members:
+      - { email: ana@acme.com, roll: admin }
+      - { email: ANA@acme.com }
+      - { email: ana }
+      - { name: Nobody }
+      - { email: "*@acme.com", name: Everybody }
+      - { email: bo@acme.com, role: owner }
+      - ana@acme.com
+)"),
+              ElementsAre("host.yaml:3:19: 'tenants[].default_role' must be one of: viewer, agent, admin; got 'boss'",
+                          "host.yaml:5:32: unknown key 'roll' in tenants[].members[]; did you mean 'role'?",
+                          "host.yaml:6:9: member 'ANA@acme.com' is listed twice; keep one of them",
+                          "host.yaml:7:18: 'tenants[].members[].email' must be an e-mail address, or *@acme.com for "
+                          "everybody of that domain; got 'ana'",
+                          "host.yaml:8:9: a member needs 'email': a person's address, or *@acme.com for everybody of "
+                          "that domain",
+                          "host.yaml:9:38: 'tenants[].members[].name' must be absent for a whole domain; got "
+                          "'Everybody'",
+                          "host.yaml:10:37: 'tenants[].members[].role' must be one of: viewer, agent, admin; got "
+                          "'owner'",
+                          "host.yaml:11:9: 'tenants[].members[]' must be a mapping of keys to values"));
+  EXPECT_THAT(problems_of("tenants: [{ name: a, members: ana@acme.com }]\n"),
+              ElementsAre("host.yaml:1:31: 'tenants[].members' must be a list; write '- email: ana@acme.com' for each "
+                          "person"));
+}
+
+TEST(ConfigLoader, LaysTheSettingsOfATenantOverThoseOfThePlugin) {
+  const auto loaded = parse_config(R"(
+plugins:
+  - file: /opt/tickets.so
+    settings: { categories: [hardware], reopen_days: 7 }
+  - file: /opt/notes.so
+tenants:
+  - name: acme
+    settings:
+      tickets: { categories: [it, "7"], extra: { deep: true } }
+  - name: beta
+    settings: { notes: { x: 1 }, tickets: {} }
+  - name: gamma
+)",
+                                   "host.yaml");
+
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  const auto& plugins = loaded.config.plugins.plugins;
+  ASSERT_EQ(plugins.size(), 2u);
+  EXPECT_EQ(plugins[0].settings_json, R"({"categories":["hardware"],"reopen_days":7})");
+  EXPECT_THAT(
+      plugins[0].tenant_settings,
+      ElementsAre(std::pair<const std::string, std::string>(
+                      "acme", R"({"reopen_days":7,"categories":["it","7"],"extra":{"deep":true}})"),
+                  std::pair<const std::string, std::string>("beta", R"({"categories":["hardware"],"reopen_days":7})")));
+  EXPECT_THAT(plugins[1].tenant_settings, ElementsAre(std::pair<const std::string, std::string>("beta", R"({"x":1})")));
+}
+
+TEST(ConfigLoader, RefusesSettingsOfATenantForNoPlugin) {
+  EXPECT_THAT(problems_of(R"(plugins: [{ file: /opt/tickets.so }]
+tenants:
+  - name: acme
+    settings:
+      tikets: { a: 1 }
+      tickets: yes
+      tickets: { a: 1 }
+  - name: beta
+    settings: [tickets]
+)"),
+              ElementsAre("host.yaml:5:7: unknown plugin 'tikets' in tenants[].settings; did you mean 'tickets'?",
+                          "host.yaml:6:16: 'tenants[].settings.tickets' must be a mapping of keys to values",
+                          "host.yaml:7:7: duplicate key 'tickets'; keep one of them",
+                          "host.yaml:9:15: 'tenants[].settings' must be a mapping of keys to values"));
+}
+
 TEST(ConfigLoader, SaysWhereTextIsNoYaml) {
   const auto problems = problems_of("http: [\n");
   ASSERT_EQ(problems.size(), 1u);
@@ -138,7 +260,7 @@ TEST(ConfigLoader, NamesAFileThatCannotBeRead) {
 TEST(SecretReference, NamesTheMissingPlace) {
   const auto missing = resolve({"env:TOOLHOST_TEST_NO_SUCH_VARIABLE"});
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().code, Errc::kNotFound);
+  EXPECT_EQ(missing.error().code, Errc::kInvalidArgument);
   EXPECT_THAT(missing.error().message, ::testing::HasSubstr("TOOLHOST_TEST_NO_SUCH_VARIABLE"));
 }
 

@@ -17,6 +17,14 @@ TEST(SimilarName, FindsTheNearestWithinReach) {
   EXPECT_EQ(similar_name("", names), std::nullopt);
 }
 
+TEST(SimilarName, CompletesAFirstWord) {
+  const std::vector<std::string> names = {"title", "ticket_id", "due_date", "due_at"};
+  EXPECT_EQ(similar_name("ticket", names), "ticket_id");
+  EXPECT_EQ(similar_name("Due", names), "due_date");
+  EXPECT_EQ(similar_name("titl", names), "title");
+  EXPECT_EQ(similar_name("tick", names), std::nullopt);
+}
+
 TEST(SimilarName, DoesNotCompareVeryLongNames) {
   const std::vector<std::string> names = {std::string(65, 'a')};
   EXPECT_EQ(similar_name(std::string(64, 'a'), names), std::nullopt);

@@ -1,0 +1,415 @@
+#include "app/data_commands.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iostream>
+
+#include "app/console.hpp"
+#include "app/data_jobs.hpp"
+#include "app/progress_bar.hpp"
+#include "app/row_reader.hpp"
+#include "base/json_writer.hpp"
+#include "base/similar_name.hpp"
+
+namespace toolhost::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using plugin_runtime::PluginHost;
+
+constexpr std::size_t kShownRefusals = 10;
+constexpr unsigned kWorkers = 2;  // a command runs one job at a time
+constexpr std::size_t kMaxResultBytes = 256 << 20;
+
+std::atomic<bool> interrupted{false};
+
+/// From here on the first Ctrl-C asks the work to end behind what it is doing; the second one ends the process.
+void catch_interrupt() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader who went away is an error like a full disk
+}
+
+Error usage(std::string message) {
+  return {Errc::kInvalidArgument, std::move(message), {}};
+}
+
+std::string list_of(std::span<const std::string> names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "none" : text;
+}
+
+/// " did you mean 'x'?" or what there is.
+std::string or_nearest(std::string_view given, std::span<const std::string> names, const std::string& there_is) {
+  const auto near = similar_name(given, names);
+  return near ? "; did you mean '" + std::string(*near) + "'?" : "; " + there_is + ": " + list_of(names);
+}
+
+/// Fails with work half done, which is no loss: what is done stays done.
+int fail_midway(const Error& error) {
+  const int code = fail(error);
+  if (error.code != Errc::kInvalidArgument) std::cerr << "Run the same command again to go on.\n";
+  return code;
+}
+
+Result<std::unique_ptr<PluginHost>> start_plugins(CommandContext& context) {
+  auto config = plugin_host_config(context.config);
+  if (!config) return config.error();
+  config->workers = kWorkers;
+  for (auto& plugin : config->plugins) plugin.workers = 0;
+  config->max_result_bytes = kMaxResultBytes;
+  return PluginHost::start(*config, context.database.address, *context.events);
+}
+
+/// That the plugin serves and has this job.
+Result<> check_job(const PluginHost& host, const std::string& plugin, std::string_view job) {
+  const auto able = host.plugins_with_job(job);
+  if (std::find(able.begin(), able.end(), plugin) != able.end()) return {};
+  std::vector<std::string> ids;
+  for (const auto& info : host.plugins()) {
+    ids.push_back(info.id);
+    if (info.id != plugin) continue;
+    if (info.state != "serving")
+      return Error{Errc::kConflict, "the plugin " + plugin + " is " + info.state + ": " + info.reason, {}};
+    return Error{Errc::kNotFound,
+                 "the plugin " + plugin + " has no " + std::string(job) + "; plugins that have one: " + list_of(able),
+                 {}};
+  }
+  return Error{Errc::kNotFound, "there is no plugin '" + plugin + "'" + or_nearest(plugin, ids, "configured are"), {}};
+}
+
+/// Rows per second since the beginning, for people.
+class Speed {
+ public:
+  [[nodiscard]] std::string of(std::uint64_t rows) const {
+    const auto seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+    return grouped(static_cast<std::uint64_t>(static_cast<double>(rows) / std::max(seconds, 0.001))) + " rows/s";
+  }
+
+ private:
+  const Clock::time_point began_ = Clock::now();
+};
+
+/// Shows what a job says of its progress; false once the user has had enough.
+bool show(ProgressBar& bar, const JobProgress& progress) {
+  std::string details = "at work";
+  std::optional<double> fraction;
+  if (progress.done) details = grouped(static_cast<std::uint64_t>(*progress.done));
+  if (progress.done && progress.total && *progress.total > 0) {
+    fraction = *progress.done / *progress.total;
+    details += " of " + grouped(static_cast<std::uint64_t>(*progress.total));
+  }
+  bar.show(fraction, details);
+  return !interrupted;
+}
+
+/// A new file of the owner's alone, or an error that names it.
+class OutputFile {
+ public:
+  explicit OutputFile(std::string path) : path_(std::move(path)) {
+    const int descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+      error_ = errno;
+      return;
+    }
+    ::close(descriptor);
+    out_.open(path_, std::ios::binary);
+  }
+  std::ofstream& stream() { return out_; }
+  /// Everything is written.
+  Result<> check() {
+    if (error_ == 0 && out_.flush()) return {};
+    const std::string why = error_ == 0 ? "the disk may be full" : std::generic_category().message(error_);
+    return Error{Errc::kUnavailable, path_ + " cannot be written: " + why, {}};
+  }
+
+ private:
+  const std::string path_;
+  int error_ = 0;
+  std::ofstream out_;
+};
+
+// ---- import
+
+/// FIELD=COLUMN, several columns for a field in the order in which they are given.
+Result<std::map<std::string, std::vector<std::string>>> parse_maps(const std::vector<std::string>& maps,
+                                                                   std::span<const std::string> columns) {
+  std::map<std::string, std::vector<std::string>> parsed;
+  for (const auto& text : maps) {
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size())
+      return usage("--map " + text + " is not of the form FIELD=COLUMN, such as --map title=Betreff");
+    const std::string column = text.substr(equals + 1);
+    if (!columns.empty() && std::find(columns.begin(), columns.end(), column) == columns.end())
+      return usage("--map " + text + ": the file has no column '" + column + "'" +
+                   or_nearest(column, columns, "its columns are"));
+    parsed[text.substr(0, equals)].push_back(column);
+  }
+  return parsed;
+}
+
+/// Where refused rows go: to a file, or the first of them on the screen, in the end.
+class Refusals {
+ public:
+  Refusals(const std::string& file, const std::string& input) : name_(file) {
+    std::error_code ignored;
+    is_input_ = !file.empty() && std::filesystem::equivalent(file, input, ignored);
+    if (!file.empty() && !is_input_) file_.emplace(file);
+  }
+
+  Result<> check() {
+    if (is_input_) return usage("--refused names the file that is read; name another one");
+    return file_ ? file_->check() : Result<>();
+  }
+
+  void add(const RefusedRow& row) {
+    if (file_) {
+      std::string line;
+      JsonWriter json(line);
+      json.begin_object().key("line").unsigned_integer(row.line).member("reason", row.reason);
+      if (!row.data.empty()) json.key("data").raw(row.data);
+      json.end_object();
+      file_->stream() << line << '\n';
+    } else if (shown_.size() < kShownRefusals) {
+      shown_.push_back("  line " + grouped(row.line) + ": " + printable(row.reason));
+    }
+  }
+
+  void print(std::uint64_t count) const {
+    if (count == 0) return;
+    if (file_) {
+      std::cout << "The refused rows are in " << name_ << ".\n";
+      return;
+    }
+    std::cout << "Refused:\n";
+    for (const auto& line : shown_) std::cout << line << '\n';
+    if (count > shown_.size())
+      std::cout << "  and " << grouped(count - shown_.size()) << " more; --refused FILE writes all of them\n";
+  }
+
+ private:
+  const std::string name_;
+  bool is_input_ = false;
+  std::optional<OutputFile> file_;
+  std::vector<std::string> shown_;
+};
+
+void print_report(const ImportOptions& options, const ImportCount& count, const Refusals& refusals) {
+  std::cout << (options.dry_run ? "Dry run, nothing was written: " : "") << grouped(count.accepted) << " accepted, "
+            << grouped(count.unchanged) << " unchanged, " << grouped(count.refused) << " refused\n";
+  refusals.print(count.refused);
+  std::cout << std::flush;
+}
+
+/// What was written becomes findable and counted before the command ends.
+Result<> run_after_writes(PluginHost& host, const CallerPtr& caller) {
+  for (const auto& [plugin, job] : host.after_writes_jobs()) {
+    ProgressBar bar("indexing (" + plugin + ")");
+    const Workplace workplace{host, plugin, caller};
+    const auto done =
+        run_to_end(workplace, job, "{}", [&](const JobProgress& progress) { return show(bar, progress); });
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+int import_into(CommandContext& context, const ImportOptions& options, RowReader& rows, ImportOrder order,
+                Refusals& refusals) {
+  const auto tenant = context.directory->tenant(options.tenant);
+  if (!tenant) return fail(tenant.error());
+  auto host = start_plugins(context);
+  if (!host) return fail(host.error());
+  if (const auto able = check_job(**host, options.plugin, "import"); !able) return fail(able.error());
+
+  catch_interrupt();
+  const Workplace workplace{**host, options.plugin, access::host_caller(*tenant, membership_of(context.config))};
+  const std::filesystem::path file(options.file);
+  std::error_code ignored;
+  const auto size = std::max<std::uint64_t>(std::filesystem::file_size(file, ignored), 1);
+  ImportCount count;
+  Result<> imported = boost::system::in_place_value;
+  {
+    ProgressBar bar((options.dry_run ? "checking " : "importing ") + printable(file.filename().string()));
+    const Speed speed;
+    order.on_refused = [&](const RefusedRow& row) { refusals.add(row); };
+    order.go_on = [&](const ImportCount& so_far) {
+      bar.show(static_cast<double>(rows.bytes_read()) / static_cast<double>(size),
+               speed.of(so_far.rows()) + ", " + grouped(so_far.accepted) + " accepted, " + grouped(so_far.unchanged) +
+                   " unchanged, " + grouped(so_far.refused) + " refused");
+      return !interrupted;
+    };
+    imported = import_rows(workplace, rows, order, count);
+  }
+  // Whatever was taken is to be found, by this run or by one that was killed.
+  if (!options.dry_run && count.accepted + count.unchanged > 0 && !interrupted) {
+    if (const auto indexed = run_after_writes(**host, workplace.caller); !indexed)
+      std::cerr << "toolhost: the rows are in, but " << printable(indexed.error().message)
+                << "; a serving host does the rest, or: toolhost reindex --tenant " << options.tenant << "\n";
+  }
+  (*host)->stop(std::chrono::milliseconds(0));
+  if (imported || count.accepted + count.unchanged > 0) print_report(options, count, refusals);
+  if (!imported) return fail_midway(imported.error());
+  if (const auto written = refusals.check(); !written) return fail(written.error());
+  return count.refused == 0 ? kExitOk : kExitFailed;
+}
+
+// ---- export
+
+/// Rows on their way out: to standard output, or to a file that has its name once it is whole.
+class ExportTarget {
+ public:
+  explicit ExportTarget(const std::string& name) {
+    if (name.empty()) return;
+    std::error_code ignored;
+    name_ = std::filesystem::weakly_canonical(name, ignored);
+    // A device or a pipe is written to, not replaced.
+    const auto type = std::filesystem::status(name_, ignored).type();
+    const bool is_replaced = type == std::filesystem::file_type::not_found || std::filesystem::is_regular_file(name_);
+    written_ = is_replaced ? name_.string() + ".part" : name_.string();
+    file_.emplace(written_);
+  }
+  ~ExportTarget() {
+    std::error_code ignored;
+    if (file_ && written_ != name_ && !is_whole_) std::filesystem::remove(written_, ignored);
+  }
+  ExportTarget(const ExportTarget&) = delete;
+  ExportTarget& operator=(const ExportTarget&) = delete;
+  Result<> check() { return file_ ? file_->check() : Result<>(); }
+
+  Result<> write(std::string_view row) {
+    std::ostream& out = file_ ? file_->stream() : std::cout;
+    if (out << row << '\n') return {};
+    return file_ ? file_->check() : Error{Errc::kInternal, "standard output takes no more", {}};
+  }
+
+  Result<> finish() {
+    if (!file_) {
+      if (std::cout.flush()) return {};
+      return Error{Errc::kInternal, "standard output takes no more", {}};
+    }
+    if (auto written = file_->check(); !written) return written;
+    std::error_code failed;
+    if (written_ != name_) std::filesystem::rename(written_, name_, failed);
+    is_whole_ = !failed;
+    if (is_whole_) return {};
+    return Error{Errc::kUnavailable, name_.string() + " cannot be written: " + failed.message(), {}};
+  }
+
+ private:
+  std::filesystem::path name_;
+  std::string written_;
+  std::optional<OutputFile> file_;
+  bool is_whole_ = false;
+};
+
+int export_from(CommandContext& context, const ExportOptions& options, ExportTarget& target) {
+  const auto tenant = context.directory->tenant(options.tenant);
+  if (!tenant) return fail(tenant.error());
+  auto host = start_plugins(context);
+  if (!host) return fail(host.error());
+  if (const auto able = check_job(**host, options.plugin, "export"); !able) return fail(able.error());
+
+  catch_interrupt();
+  const Workplace workplace{**host, options.plugin, access::host_caller(*tenant, membership_of(context.config))};
+  std::uint64_t rows = 0;
+  Result<> exported = boost::system::in_place_value;
+  {
+    std::optional<ProgressBar> bar;  // rows and a bar on one terminal would spoil each other
+    if (!options.output.empty() || ::isatty(STDOUT_FILENO) == 0) bar.emplace("exporting " + options.plugin);
+    const auto write = [&](std::string_view row) {
+      ++rows;
+      return target.write(row);
+    };
+    exported = export_rows(workplace, write,
+                           [&](const JobProgress& progress) { return bar ? show(*bar, progress) : !interrupted; });
+  }
+  (*host)->stop(std::chrono::milliseconds(0));
+  if (!exported) return fail(exported.error());
+  if (const auto finished = target.finish(); !finished) return fail(finished.error());
+  std::cerr << "exported " << counted(rows, "row")
+            << (options.output.empty() ? std::string() : " to " + printable(options.output)) << "\n";
+  return kExitOk;
+}
+
+// ---- reindex
+
+Result<std::vector<storage::TenantRow>> tenants_named(storage::DirectoryStore& directory, const std::string& name) {
+  if (name.empty()) return directory.tenants();
+  auto tenant = directory.tenant(name);
+  if (!tenant) return tenant.error();
+  return std::vector<storage::TenantRow>{std::move(*tenant)};
+}
+
+int reindex_all(CommandContext& context, const std::string& tenant_name) {
+  const auto tenants = tenants_named(*context.directory, tenant_name);
+  if (!tenants) return fail(tenants.error());
+  auto host = start_plugins(context);
+  if (!host) return fail(host.error());
+  const auto plugins = (*host)->plugins_with_job("reindex");
+  if (plugins.empty()) {
+    std::vector<std::string> ids;
+    for (const auto& info : (*host)->plugins()) ids.push_back(info.id);
+    return fail({Errc::kNotFound, "no plugin has an index to rebuild; configured are: " + list_of(ids), {}});
+  }
+  catch_interrupt();
+  const auto membership = membership_of(context.config);
+  for (const auto& tenant : *tenants) {
+    for (const auto& plugin : plugins) {
+      std::optional<double> total;
+      {
+        ProgressBar bar("reindexing " + tenant.name + " (" + plugin + ")");
+        const Workplace workplace{**host, plugin, access::host_caller(tenant, membership)};
+        const auto done = run_to_end(workplace, "reindex", R"({"restart":true})", [&](const JobProgress& progress) {
+          total = progress.total;
+          return show(bar, progress);
+        });
+        if (!done) return fail_midway(done.error());
+      }
+      std::cerr << "reindexed " << tenant.name << " (" << plugin << ")";
+      if (total) std::cerr << ": " << grouped(static_cast<std::uint64_t>(*total));
+      std::cerr << "\n";
+    }
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_import(const CommonOptions& common, const ImportOptions& options) {
+  const auto rows = RowReader::open(options.file);
+  if (!rows) return fail(rows.error());
+  ImportOrder order;
+  auto map = parse_maps(options.maps, (*rows)->columns());
+  if (!map) return fail(map.error());
+  order.map = std::move(*map);
+  order.source = options.source.empty() ? std::filesystem::path(options.file).filename().string() : options.source;
+  order.dry_run = options.dry_run;
+  return with_context(common, [&](CommandContext& context) {
+    Refusals refusals(options.refused_file, options.file);
+    if (const auto usable = refusals.check(); !usable) return fail(usable.error());
+    return import_into(context, options, **rows, std::move(order), refusals);
+  });
+}
+
+int run_export(const CommonOptions& common, const ExportOptions& options) {
+  return with_context(common, [&](CommandContext& context) {
+    ExportTarget target(options.output);
+    if (const auto usable = target.check(); !usable) return fail(usable.error());
+    return export_from(context, options, target);
+  });
+}
+
+int run_reindex(const CommonOptions& common, const std::string& tenant) {
+  return with_context(common, [&](CommandContext& context) { return reindex_all(context, tenant); });
+}
+
+}  // namespace toolhost::app
