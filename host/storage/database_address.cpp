@@ -14,7 +14,9 @@ constexpr std::size_t kLongestSchema = 47;  // "toolhost_plugin_" and this are o
 // Applied when the session starts, so that no connection ever speaks another dialect of times, numbers and bytes.
 constexpr std::string_view kSessionOptions =
     "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c bytea_output=hex -c extra_float_digits=1 "
-    "-c standard_conforming_strings=on -c client_min_messages=error";
+    "-c standard_conforming_strings=on -c client_min_messages=error "
+    // Starting workers or a compiler takes longer than any statement of a tool call should.
+    "-c max_parallel_workers_per_gather=0 -c jit=off";
 
 std::string percent_encoded(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
