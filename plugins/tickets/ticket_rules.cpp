@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "facts.hpp"
+#include "refusal.hpp"
+#include "request_keys.hpp"
 #include "text.hpp"
 
-namespace tickets {
+namespace helpdesk::tickets {
 namespace {
 
 constexpr char kSeparator = '\n';  // no part of a cursor holds one
@@ -35,10 +38,89 @@ std::vector<std::string> names(const std::vector<Enum>& values) {
   return texts;
 }
 
-std::string join_statuses(const std::vector<Status>& statuses) {
-  std::string text;
-  for (const Status status : statuses) text.append(text.empty() ? "" : ", ").append(name(status));
-  return text;
+using Kind = Refusal::Kind;
+using Tags = std::vector<std::string>;
+
+constexpr std::size_t kMostTags = 20;
+constexpr std::size_t kMostTagCharacters = 1000;
+
+bool is_same_person(const std::optional<std::string>& person, std::string_view other) {
+  return fold_case(person.value_or("")) == fold_case(other);
+}
+
+void note_status_changes(TicketChange& change, const Ticket& before) {
+  const Ticket& after = change.after;
+  add_change(change.changes, "status", name(before.status), name(after.status));
+  add_change(change.changes, "waiting_on", before.waiting_on.value_or(""), after.waiting_on.value_or(""));
+  add_change(change.changes, "resolution", before.resolution.value_or(""), after.resolution.value_or(""));
+  add_change(change.changes, "duplicate_of", before.duplicate_of.value_or(""), after.duplicate_of.value_or(""));
+}
+
+TicketChange change_by_message(const Ticket& ticket, NewMessage message, std::string_view principal) {
+  TicketChange change;
+  change.after = ticket;
+  change.message = std::move(message);
+  change.is_by_staff = !is_same_person(ticket.requester, principal);
+  return change;
+}
+
+void refuse_unless_allowed(const Ticket& ticket, Status target, std::string_view what_to_do) {
+  if (may_become(ticket.status, target)) return;
+  throw Refusal(Kind::kConflict, "Ticket " + ticket.id + " is " + std::string(name(ticket.status)) +
+                                     " and cannot become " + std::string(name(target)) +
+                                     "; from here it can become: " + joined_names(allowed_transitions(ticket.status)) +
+                                     (what_to_do.empty() ? "." : ". ") + std::string(what_to_do));
+}
+
+/// Sets the status of the change and clears what no longer holds with it.
+void set_status(TicketChange& change, const Ticket& before, Status target) {
+  change.after.status = target;
+  change.after.waiting_on.reset();
+  change.counts_as_reopen = before.status == Status::kClosed;
+  if (target >= Status::kResolved) return;
+  change.after.resolution.reset();
+  change.after.duplicate_of.reset();
+}
+
+void refuse_what_does_not_fit(const SetTicketStatus& request, std::optional<Resolution> resolution) {
+  const auto refuse = [](const std::string& message) { throw Refusal(Kind::kInvalid, message); };
+  const std::string status(name(request.status));
+  if (resolution && request.status < Status::kResolved) {
+    refuse("resolution and duplicate_of go with status resolved or closed, not with " + status);
+  }
+  if (request.waiting_on && request.status != Status::kWaiting) {
+    refuse("waiting_on goes with status waiting, not with " + status);
+  }
+  if (resolution == Resolution::kDuplicate && !request.duplicate_of) {
+    refuse("resolution duplicate needs duplicate_of: the id of the ticket that this one repeats");
+  }
+  if (request.duplicate_of && resolution != Resolution::kDuplicate) {
+    refuse("duplicate_of goes with resolution duplicate, not with " + std::string(name(*resolution)));
+  }
+}
+
+Tags tags_after(const Ticket& ticket, const WantedFields& wanted) {
+  Tags tags = ticket.tags.value_or(Tags{});
+  const auto has = [](const Tags& list, const std::string& tag) {
+    return std::find(list.begin(), list.end(), tag) != list.end();
+  };
+  for (const std::string& tag : wanted.tags_add) {
+    if (has(wanted.tags_remove, tag)) {
+      throw Refusal(Kind::kInvalid, "tag '" + tag + "' stands in tags_add and in tags_remove; name it in one of them");
+    }
+  }
+  std::erase_if(tags, [&](const std::string& tag) { return has(wanted.tags_remove, tag); });
+  for (const std::string& tag : wanted.tags_add) {
+    if (!has(tags, tag)) tags.push_back(tag);
+  }
+  std::size_t characters = 0;
+  for (const std::string& tag : tags) characters += count_characters(tag);
+  if (tags.size() > kMostTags || characters > kMostTagCharacters) {
+    throw Refusal(Kind::kInvalid, "a ticket has at most " + std::to_string(kMostTags) + " tags of " +
+                                      std::to_string(kMostTagCharacters) + " characters in all; it has: " +
+                                      joined(ticket.tags.value_or(Tags{})) + ". Remove some with tags_remove");
+  }
+  return tags;
 }
 
 }  // namespace
@@ -64,19 +146,6 @@ bool may_become(Status from, Status to) {
   return from == to || std::find(allowed.begin(), allowed.end(), to) != allowed.end();
 }
 
-std::string encode(const ListCursor& cursor) {
-  return "list\n" + std::to_string(cursor.filters) + kSeparator + cursor.position.first_key + kSeparator +
-         cursor.position.second_key + kSeparator + cursor.position.ref;
-}
-
-std::optional<ListCursor> decode_list_cursor(std::string_view text) {
-  const auto parts = split(text);
-  if (parts.size() != 5 || parts[0] != "list") return std::nullopt;
-  const auto filters = read_number<std::uint64_t>(parts[1]);
-  if (!filters) return std::nullopt;
-  return ListCursor{*filters, {std::string(parts[2]), std::string(parts[3]), std::string(parts[4])}};
-}
-
 std::string encode(const MessagesCursor& cursor) {
   return "messages\n" + cursor.ref + kSeparator + std::to_string(cursor.before);
 }
@@ -89,59 +158,84 @@ std::optional<MessagesCursor> decode_messages_cursor(std::string_view text) {
   return MessagesCursor{std::string(parts[1]), *before};
 }
 
-ReplyChange change_by_reply(const Ticket& ticket, const AddReply& request, std::string_view principal) {
-  ReplyChange change;
-  change.body = request.body;
-  change.is_staff_reply = fold_case(ticket.requester.value_or("")) != fold_case(principal);
+std::string encode(const HistoryCursor& cursor) {
+  return "history\n" + cursor.ref + kSeparator + std::to_string(cursor.version) + kSeparator + cursor.field;
+}
 
+std::optional<HistoryCursor> decode_history_cursor(std::string_view text) {
+  const auto parts = split(text);
+  if (parts.size() != 4 || parts[0] != "history") return std::nullopt;
+  const auto version = read_number<std::int64_t>(parts[2]);
+  if (!version) return std::nullopt;
+  return HistoryCursor{std::string(parts[1]), *version, std::string(parts[3])};
+}
+
+TicketChange change_by_reply(const Ticket& ticket, const AddReply& request, std::string_view principal) {
+  TicketChange change = change_by_message(ticket, {Visibility::kPublic, request.body}, principal);
   // The answer that the ticket waited for takes it up again.
-  const bool is_awaited =
-      ticket.status == Status::kWaiting && ticket.waiting_on == "requester" && !change.is_staff_reply;
+  const bool is_awaited = ticket.status == Status::kWaiting && ticket.waiting_on == "requester" && !change.is_by_staff;
   const Status target = request.set_status.value_or(is_awaited ? Status::kOpen : ticket.status);
-  if (!may_become(ticket.status, target)) {
-    throw Refusal(Refusal::Kind::kConflict,
-                  "Ticket " + ticket.id + " is " + std::string(name(ticket.status)) + " and cannot become " +
-                      std::string(name(target)) +
-                      "; from here it can become: " + join_statuses(allowed_transitions(ticket.status)) +
-                      ". Nothing was written: reply again with one of these or without set_status.");
-  }
-  change.after = ticket;
-  change.after.status = target;
-  if (target != ticket.status) {
-    change.counts_as_reopen = ticket.status == Status::kClosed;
-    // Who replies in public and then waits, waits for the requester.
-    change.after.waiting_on = target == Status::kWaiting ? std::optional<std::string>("requester") : std::nullopt;
-    if (target < Status::kResolved) {
-      change.after.resolution.reset();
-      change.after.duplicate_of.reset();
-    }
-  }
-  const auto note = [&](std::string_view field, std::string_view from, std::string_view to) {
-    if (from != to) change.changes.push_back({std::string(field), std::string(from), std::string(to)});
-  };
-  note("status", name(ticket.status), name(target));
-  note("waiting_on", ticket.waiting_on.value_or(""), change.after.waiting_on.value_or(""));
-  note("resolution", ticket.resolution.value_or(""), change.after.resolution.value_or(""));
-  note("duplicate_of", ticket.duplicate_of.value_or(""), change.after.duplicate_of.value_or(""));
+  refuse_unless_allowed(ticket, target, "Nothing was written: reply again with one of these or without set_status.");
+  if (target != ticket.status) set_status(change, ticket, target);
+  // Who replies in public and then waits, waits for the requester.
+  if (target != ticket.status && target == Status::kWaiting) change.after.waiting_on = "requester";
+  note_status_changes(change, ticket);
   return change;
 }
 
-RequestText& RequestText::add(std::string_view field) {
-  text_ += std::to_string(field.size());
-  text_ += ':';
-  text_ += field;
-  return *this;
+TicketChange change_by_note(const Ticket& ticket, const std::string& body, std::string_view principal) {
+  return change_by_message(ticket, {Visibility::kInternal, body}, principal);
 }
 
-RequestText& RequestText::add(const std::optional<std::string>& field) {
-  if (!field) return add(std::string_view("-"));
-  return add(std::string_view("+")).add(std::string_view(*field));
+TicketChange change_of_status(const Ticket& ticket, const SetTicketStatus& request, std::string_view principal) {
+  const Status target = request.status;
+  refuse_unless_allowed(ticket, target, "");
+  const std::optional<Resolution> resolution =
+      request.duplicate_of && !request.resolution ? Resolution::kDuplicate : request.resolution;
+  refuse_what_does_not_fit(request, resolution);
+  const bool has_reason = resolution || request.comment;
+  if (target == Status::kClosed && ticket.status < Status::kResolved && !has_reason) {
+    throw Refusal(Kind::kInvalid, "Closing ticket " + ticket.id + ", which is " + std::string(name(ticket.status)) +
+                                      ", needs a reason: give a resolution or a comment");
+  }
+  TicketChange change;
+  change.after = ticket;
+  change.is_by_staff = !is_same_person(ticket.requester, principal);
+  if (target != ticket.status) set_status(change, ticket, target);
+  if (target == Status::kWaiting && (request.waiting_on || target != ticket.status)) {
+    change.after.waiting_on = name(request.waiting_on.value_or(WaitingOn::kRequester));
+  }
+  if (resolution) {
+    change.after.resolution = name(*resolution);
+    change.after.duplicate_of = request.duplicate_of;
+  }
+  note_status_changes(change, ticket);
+  if (request.comment && !change.changes.empty()) change.message = NewMessage{request.visibility, *request.comment};
+  return change;
 }
 
-RequestText& RequestText::add(const std::vector<std::string>& fields) {
-  add(std::string_view(std::to_string(fields.size())));
-  for (const std::string& field : fields) add(std::string_view(field));
-  return *this;
+TicketChange change_of_fields(const Ticket& ticket, const WantedFields& wanted) {
+  TicketChange change;
+  change.after = ticket;
+  Ticket& after = change.after;
+  if (wanted.title) after.title = *wanted.title;
+  if (wanted.description) after.description = *wanted.description;
+  if (wanted.priority) after.priority = *wanted.priority;
+  if (wanted.requester) after.requester = wanted.requester;
+  if (!wanted.category.is_absent()) after.category = wanted.category.value();
+  if (!wanted.assignee.is_absent()) after.assignee = wanted.assignee.value();
+  if (!wanted.due_at.is_absent()) after.due_at = wanted.due_at.value();
+  after.tags = tags_after(ticket, wanted);
+
+  add_change(change.changes, "title", ticket.title, after.title);
+  add_change(change.changes, "description", ticket.description.value_or(""), after.description.value_or(""));
+  add_change(change.changes, "priority", name(ticket.priority), name(after.priority));
+  add_change(change.changes, "category", ticket.category.value_or(""), after.category.value_or(""));
+  add_change(change.changes, "assignee", ticket.assignee.value_or(""), after.assignee.value_or(""));
+  add_change(change.changes, "requester", ticket.requester.value_or(""), after.requester.value_or(""));
+  add_change(change.changes, "due_at", ticket.due_at.value_or(""), after.due_at.value_or(""));
+  add_change(change.changes, "tags", joined(ticket.tags.value_or(Tags{})), joined(*after.tags));
+  return change;
 }
 
 std::uint64_t hash_of(const AppliedFilters& filters) {
@@ -153,4 +247,4 @@ std::uint64_t hash_of(const AppliedFilters& filters) {
   return hash64(text.text());
 }
 
-}  // namespace tickets
+}  // namespace helpdesk::tickets

@@ -8,7 +8,7 @@
 #include "ticket_types.hpp"
 
 /// What is allowed and what follows from it: pure functions and values.
-namespace tickets {
+namespace helpdesk::tickets {
 
 // ---- The status machine
 
@@ -21,20 +21,6 @@ bool may_become(Status from, Status to);
 
 // ---- Cursors, before they are sealed
 
-/// Where a page ended: the sort columns of its last ticket.
-struct PagePosition {
-  std::string first_key, second_key, ref;
-};
-
-/// Where a list goes on, and for which filters and order.
-struct ListCursor {
-  std::uint64_t filters = 0;
-  PagePosition position;
-};
-std::string encode(const ListCursor& cursor);
-/// nullopt for what encode() does not make, such as the cursor of another tool.
-std::optional<ListCursor> decode_list_cursor(std::string_view text);
-
 /// Where the messages of one ticket go on: below this number.
 struct MessagesCursor {
   std::string ref;
@@ -43,39 +29,49 @@ struct MessagesCursor {
 std::string encode(const MessagesCursor& cursor);
 std::optional<MessagesCursor> decode_messages_cursor(std::string_view text);
 
-// ---- What a reply does to its ticket
-
-struct FieldChange {
-  std::string field, from, to;  ///< an empty value stands for none
+/// Where the history of one ticket goes on: before this step.
+struct HistoryCursor {
+  std::string ref;
+  std::int64_t version = 0;
+  std::string field;
 };
+std::string encode(const HistoryCursor& cursor);
+std::optional<HistoryCursor> decode_history_cursor(std::string_view text);
 
-/// A reply and what becomes of its ticket. `after` holds the status columns as they will be.
-struct ReplyChange {
-  Ticket after;
-  std::vector<FieldChange> changes;
-  bool counts_as_reopen = false;
-  bool is_staff_reply = false;  ///< by somebody other than the requester
+// ---- What a call does to its ticket
+
+struct NewMessage {
+  Visibility visibility = Visibility::kPublic;
   std::string body;
 };
 
-/// The change that `principal` makes by this reply. Throws Refusal when the status machine forbids it.
-ReplyChange change_by_reply(const Ticket& ticket, const AddReply& request, std::string_view principal);
-
-// ---- Comparing requests
-
-/// A text that differs for requests that differ: every field with its length.
-class RequestText {
- public:
-  RequestText& add(std::string_view field);
-  RequestText& add(const std::optional<std::string>& field);
-  RequestText& add(const std::vector<std::string>& fields);
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
-
- private:
-  std::string text_;
+/// One step of a ticket: what becomes of it, and what is said with it. `after` holds the columns as they will be.
+struct TicketChange {
+  Ticket after;
+  std::vector<FieldChange> changes;
+  std::optional<NewMessage> message;
+  bool counts_as_reopen = false;
+  bool is_by_staff = false;  ///< by somebody other than the requester
 };
+
+/// What `principal` does by a reply, a note, a new status. Throw Refusal when the status machine forbids it.
+TicketChange change_by_reply(const Ticket& ticket, const AddReply& request, std::string_view principal);
+TicketChange change_by_note(const Ticket& ticket, const std::string& body, std::string_view principal);
+/// `request.duplicate_of` is in canonical form. Nothing changes and nothing is said when everything is so already.
+TicketChange change_of_status(const Ticket& ticket, const SetTicketStatus& request, std::string_view principal);
+
+/// What update_ticket asks for, read and checked as far as the ticket need not be known. What is absent stays.
+struct WantedFields {
+  std::optional<std::string> title, description, requester;
+  std::optional<Priority> priority;
+  toolhost::Nullable<std::string> category, assignee, due_at;  ///< due_at as shown
+  std::vector<std::string> tags_add, tags_remove;
+};
+
+/// The change of fields; none when everything is so already. Throws Refusal for too many tags.
+TicketChange change_of_fields(const Ticket& ticket, const WantedFields& wanted);
 
 /// Same value for the same filters, sort and order: what a cursor belongs to.
 std::uint64_t hash_of(const AppliedFilters& filters);
 
-}  // namespace tickets
+}  // namespace helpdesk::tickets

@@ -5,36 +5,16 @@
 #include <algorithm>
 
 #include "create_ticket_sql.hpp"
+#include "list_statement.hpp"
 #include "text.hpp"
 
-namespace tickets {
+namespace helpdesk::tickets {
 namespace {
 
 using toolhost::Row;
 using toolhost::Rows;
 
-/// $1 is the time zone in every statement with these columns.
-constexpr std::string_view kTicketColumns =
-    "ref, title, status::text, priority::text, local_time(updated_at, $1::text), local_time(created_at, $1::text), "
-    "local_time(due_at, $1::text), category, assignee, requester, tags::text, waiting_on, "
-    "resolution, duplicate_of, local_time(first_reply_at, $1::text), local_time(resolved_at, $1::text), reopen_count, "
-    "version";
 constexpr std::size_t kTicketColumnCount = 18;
-
-std::optional<std::string> optional_text(const Row& row, std::size_t column) {
-  return row.get<std::optional<std::string>>(column);
-}
-
-std::optional<std::string> cleaned(const Row& row, std::size_t column) {
-  if (row.is_null(column)) return std::nullopt;
-  return clean_line(row.text(column));
-}
-
-std::optional<std::vector<std::string>> cleaned_tags(const Row& row, std::size_t column) {
-  auto tags = row.get<std::optional<std::vector<std::string>>>(column);
-  if (tags) std::transform(tags->begin(), tags->end(), tags->begin(), clean_line);
-  return tags;
-}
 
 /// Reads the columns of kTicketColumns from `at` on.
 Ticket read_ticket(const Row& row, std::size_t at = 0) {
@@ -60,119 +40,38 @@ Ticket read_ticket(const Row& row, std::size_t at = 0) {
   return ticket;
 }
 
-template <class... Arguments>
-Rows run(toolhost::Call& call, Finish finish, std::string_view sql, const Arguments&... arguments) {
-  return finish == Finish::kCommit ? call.query(toolhost::last, sql, arguments...) : call.query(sql, arguments...);
-}
-
-/// How one sort of list_tickets is said in SQL. The keys are never null, so that a position in the list is total.
-struct Sorting {
-  std::string_view first_key;   ///< a column or expression
-  std::string_view key_type;    ///< of the first key
-  std::string_view second_key;  ///< a timestamptz column, or empty
-  std::string_view extra;       ///< created_at and due_at of a concise list: what it is sorted by must be visible
-};
-
-Sorting sorting_of(SortKey sort, SortOrder order) {
-  switch (sort) {
-    case SortKey::kUpdated:
-      return {"updated_at", "timestamptz", "", "null, null"};
-    case SortKey::kCreated:
-      return {"created_at", "timestamptz", "", "local_time(created_at, $1::text), null"};
-    case SortKey::kPriority:
-      return {"priority", "ticket_priority", "created_at", "null, null"};
-    case SortKey::kDue:  // tickets without a date come last either way
-      return {order == SortOrder::kAscending ? "coalesce(due_at, 'infinity')" : "coalesce(due_at, '-infinity')",
-              "timestamptz", "", "null, local_time(due_at, $1::text)"};
-  }
-  return {};
-}
-
-/// Builds the statement of list() from fixed fragments. Each fragment names its parameter whether or not it filters, so
-/// that the parameters are the same for every combination.
-class ListStatement {
- public:
-  ListStatement(const TicketFilter& filter, SortKey sort, SortOrder order, bool has_position, ResponseFormat format) {
-    const Sorting sorting = sorting_of(sort, order);
-    if (filter.only_unresolved) conditions_ += " and status < 'resolved'";
-    add(filter.statuses.has_value(), "status = any($2::text::ticket_status[])", "$2::text is null");
-    add(filter.priorities.has_value(), "priority = any($3::text::ticket_priority[])", "$3::text is null");
-    if (filter.only_unassigned) conditions_ += " and assignee is null";
-    add(filter.assignee.has_value(), "lower(assignee) = lower($4::text)", "$4::text is null");
-    add(filter.requester.has_value(), "lower(requester) = lower($5::text)", "$5::text is null");
-    add(filter.tags.has_value(), "tags @> $6::text::text[]", "$6::text is null");
-    add(filter.category.has_value(), "lower(category) = lower($7::text)", "$7::text is null");
-    add(filter.created_after.has_value(), "created_at >= $8::text::timestamptz", "$8::text is null");
-    add(filter.created_before.has_value(), "created_at < $9::text::timestamptz", "$9::text is null");
-    add(filter.updated_after.has_value(), "updated_at >= $10::text::timestamptz", "$10::text is null");
-    add(filter.due_before.has_value(), "due_at < $11::text::timestamptz", "$11::text is null");
-
-    const bool ascending = order == SortOrder::kAscending;
-    const bool has_second = !sorting.second_key.empty();
-    const std::string first(sorting.first_key), second(sorting.second_key);
-    const std::string direction = ascending ? " asc" : " desc";
-    std::string position;
-    if (has_position) {
-      position = " and (" + first + (has_second ? ", " + second : "") + ", ref) " + (ascending ? ">" : "<") +
-                 " ($12::text::" + std::string(sorting.key_type) + (has_second ? ", $13::text::timestamptz" : "") +
-                 ", $14::text)" + (has_second ? "" : " and $13::text is not null");
-    } else {
-      position = " and $12::text is null and $13::text is null and $14::text is null";
-    }
-    const std::string columns = format == ResponseFormat::kDetailed
-                                    ? std::string(kTicketColumns)
-                                    : "ref, title, status::text, priority::text, local_time(updated_at, $1::text), " +
-                                          std::string(sorting.extra) +
-                                          ", null, null, null, null, null, null, null, null, null, null, null";
-    // The page is numbered before it is joined, because a join promises no order.
-    sql_ = "with page as (select row_number() over (order by first_key" + direction + ", second_key" + direction +
-           ", ref" + direction + ") as place, * from (select *, " + first + " as first_key, " +
-           (has_second ? second : std::string("null::timestamptz")) + " as second_key from tickets where true" +
-           conditions_ + position + " order by " + first + direction + (has_second ? ", " + second + direction : "") +
-           ", ref" + direction +
-           " limit $15::bigint) newest), found as (select count(*) as total from (select from tickets where true" +
-           conditions_ + " limit " + std::to_string(kCountedTickets + 1) +
-           ") counted) select found.total, local_time(now(), $1::text), first_key::text, coalesce(second_key::text, "
-           "''), " +
-           columns + " from found left join page on true order by place";
-  }
-
-  [[nodiscard]] const std::string& sql() const noexcept { return sql_; }
-
- private:
-  void add(bool is_active, std::string_view active, std::string_view inactive) {
-    conditions_ += " and ";
-    conditions_ += is_active ? active : inactive;
-  }
-
-  std::string conditions_, sql_;
-};
-
 class PostgresTicketStore final : public TicketStore {
  public:
-  PostgresTicketStore(toolhost::Call& call, std::string time_zone) : call_(call), time_zone_(std::move(time_zone)) {}
+  PostgresTicketStore(toolhost::Call& call, std::string time_zone, std::string tasks_view)
+      : call_(call), time_zone_(std::move(time_zone)), tasks_view_(std::move(tasks_view)) {}
 
   std::optional<InsertedTicket> insert(const NewTicket& ticket, std::int64_t title_key, const Actor& actor,
                                        Finish finish) override;
-  ClaimedKey claim_key(std::string_view principal, std::string_view tool, std::string_view key,
-                       std::string_view request) override;
-  void settle_key(std::string_view principal, std::string_view tool, std::string_view key, std::string_view ref,
-                  std::int64_t message) override;
+  ClaimedKey claim_key(std::string_view tool, std::string_view key, std::string_view request) override {
+    return helpdesk::claim_key(call_, tool, key, request);
+  }
+  void settle_key(std::string_view tool, std::string_view key, std::string_view ref, std::int64_t message) override {
+    helpdesk::settle_key(call_, tool, key, ref, message);
+  }
   TicketRows list(const TicketFilter& filter, SortKey sort, SortOrder order, const std::optional<PagePosition>& after,
                   std::int64_t limit, ResponseFormat format) override;
   std::optional<StoredTicket> find(std::string_view ref, Finish finish) override;
   std::optional<StoredTicket> find_for_update(std::string_view ref) override;
   std::vector<std::pair<std::int64_t, Message>> messages(std::string_view ref, std::int64_t before, std::int64_t limit,
-                                                         Finish finish) override;
-  std::vector<HistoryEvent> history(std::string_view ref, std::int64_t limit) override;
-  StoredTicket add_reply(const ReplyChange& reply, const Actor& actor, Finish finish) override;
-  std::vector<std::pair<std::string, std::string>> nearest(const std::vector<std::string>& refs,
-                                                           std::string_view prefix) override;
+                                                         bool with_notes, Finish finish) override;
+  HistoryRows history(const HistoryCursor& before, std::int64_t limit, bool with_notes, Finish finish) override;
+  std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version, bool with_notes) override;
+  std::vector<LinkedTask> tasks(std::string_view ref, std::int64_t limit, Finish finish) override;
+  StoredTicket write(const TicketChange& change, const Actor& actor, Finish finish) override;
+  StoredTicket write(const TicketChange& change, const FieldUpdate& update, const Actor& actor) override;
+  std::optional<std::string> duplicate_of(std::string_view ref) override;
+  std::string shown(const std::string& moment) override;
+  std::vector<IdAndTitle> nearest(std::string_view ref) override;
   std::string today() override;
 
  private:
   toolhost::Call& call_;
-  std::string time_zone_;
+  std::string time_zone_, tasks_view_;
 };
 
 std::optional<InsertedTicket> PostgresTicketStore::insert(const NewTicket& ticket, std::int64_t title_key,
@@ -190,63 +89,50 @@ std::optional<InsertedTicket> PostgresTicketStore::insert(const NewTicket& ticke
   return inserted;
 }
 
-ClaimedKey PostgresTicketStore::claim_key(std::string_view principal, std::string_view tool, std::string_view key,
-                                          std::string_view request) {
-  // An insert waits for a concurrent transaction that inserted the same key; only one of them gets the row.
-  const std::int64_t claimed = call_.exec(
-      "insert into request_keys as mine (principal, tool, key, request_hash) "
-      "values ($1::text, $2::text, $3::text, sha256(convert_to($4::text, 'UTF8'))) "
-      "on conflict (tenant_id, principal, tool, key) do update "
-      "set request_hash = excluded.request_hash, ticket = null, message = null, created_at = now() "
-      "where mine.created_at < now() - interval '24 hours'",
-      principal, tool, key, request);
-  if (claimed == 1) return {};
-  Rows rows = call_.query(
-      "select request_hash = sha256(convert_to($4::text, 'UTF8')), ticket, coalesce(message, 0) from request_keys "
-      "where principal = $1::text and tool = $2::text and key = $3::text",
-      principal, tool, key, request);
-  const Row row = rows.next();
-  return {false, row.boolean(0), std::string(row.text(1)), row.i64(2)};
-}
-
-void PostgresTicketStore::settle_key(std::string_view principal, std::string_view tool, std::string_view key,
-                                     std::string_view ref, std::int64_t message) {
-  // Each call forgets more keys than it adds, so that the table stays small without a job.
-  call_.exec(toolhost::last,
-             "with expired as ("
-             "  delete from request_keys where ctid = any(array("
-             "    select ctid from request_keys where created_at < now() - interval '24 hours' "
-             "    order by created_at limit 4 for update skip locked))) "
-             "update request_keys set ticket = $4::text, message = nullif($5::bigint, 0) "
-             "where principal = $1::text and tool = $2::text and key = $3::text",
-             principal, tool, key, ref, message);
+/// Characters of people's texts in a ticket of a list.
+std::size_t weight_of(const Ticket& ticket) {
+  std::size_t weight = count_characters(ticket.title);
+  for (const auto* text : {&ticket.category, &ticket.assignee, &ticket.requester})
+    weight += *text ? count_characters(**text) : 0;
+  for (const std::string& tag : ticket.tags.value_or(std::vector<std::string>{})) weight += count_characters(tag);
+  return weight;
 }
 
 TicketRows PostgresTicketStore::list(const TicketFilter& filter, SortKey sort, SortOrder order,
                                      const std::optional<PagePosition>& after, std::int64_t limit,
                                      ResponseFormat format) {
-  const ListStatement statement(filter, sort, order, after.has_value(), format);
+  const std::string statement = list_statement(filter, sort, order, after.has_value(), format);
   std::optional<std::string> first_key, second_key, ref;
   if (after) std::tie(first_key, second_key, ref) = std::tie(after->first_key, after->second_key, after->ref);
-  Rows rows =
-      call_.query(toolhost::last, statement.sql(), time_zone_, filter.statuses, filter.priorities, filter.assignee,
-                  filter.requester, filter.tags, filter.category, filter.created_after, filter.created_before,
-                  filter.updated_after, filter.due_before, first_key, second_key, ref, limit + 1);
+  Rows rows = call_.query(toolhost::last, statement, time_zone_, filter.statuses, filter.priorities, filter.assignee,
+                          filter.requester, filter.tags, filter.category, filter.created_after, filter.created_before,
+                          filter.updated_after, filter.due_before, first_key, second_key, ref, limit + 1);
   TicketRows result;
   PagePosition position;
+  std::size_t weight = 0;
   while (const Row row = rows.next()) {
-    result.total = std::min(row.i64(0), kCountedTickets);
-    result.total_is_exact = row.i64(0) <= kCountedTickets;
+    result.total = std::min(row.i64(0), kCounted);
+    result.total_is_exact = row.i64(0) <= kCounted;
     result.server_time = row.text(1);
     if (row.is_null(4)) break;
-    if (result.tickets.size() == static_cast<std::size_t>(limit)) {
+    Ticket ticket = read_ticket(row, 4);
+    weight += weight_of(ticket);
+    const bool is_full = result.tickets.size() == static_cast<std::size_t>(limit) || weight > kTextBudget;
+    if (is_full && !result.tickets.empty()) {
       result.last = position;
       break;
     }
     position = {std::string(row.text(2)), std::string(row.text(3)), std::string(row.text(4))};
-    result.tickets.push_back(read_ticket(row, 4));
+    result.tickets.push_back(std::move(ticket));
   }
   return result;
+}
+
+/// The ticket that a change returned, and the time.
+StoredTicket read_written(Rows& rows) {
+  const Row row = rows.next();
+  if (!row) throw toolhost::Error(TH_E_RETRY, "the ticket changed under its lock");
+  return {read_ticket(row), std::string(row.text(kTicketColumnCount))};
 }
 
 std::optional<StoredTicket> find_ticket(toolhost::Call& call, Finish finish, std::string_view time_zone,
@@ -272,12 +158,13 @@ std::optional<StoredTicket> PostgresTicketStore::find_for_update(std::string_vie
 }
 
 std::vector<std::pair<std::int64_t, Message>> PostgresTicketStore::messages(std::string_view ref, std::int64_t before,
-                                                                            std::int64_t limit, Finish finish) {
-  Rows rows =
-      run(call_, finish,
-          "select number, visibility, author, author_role, local_time(created_at, $1::text), body "
-          "from ticket_messages where ticket = $2::text and number < $3::bigint order by number desc limit $4::bigint",
-          time_zone_, ref, before, limit);
+                                                                            std::int64_t limit, bool with_notes,
+                                                                            Finish finish) {
+  Rows rows = run(call_, finish,
+                  "select number, visibility, author, author_role, local_time(created_at, $1::text), body "
+                  "from ticket_messages where ticket = $2::text and number < $3::bigint and (visibility = 'public' or "
+                  "$5::boolean) order by number desc limit $4::bigint",
+                  time_zone_, ref, before, limit, with_notes);
   std::vector<std::pair<std::int64_t, Message>> messages;
   while (const Row row = rows.next()) {
     Message message;
@@ -292,26 +179,78 @@ std::vector<std::pair<std::int64_t, Message>> PostgresTicketStore::messages(std:
   return messages;
 }
 
-std::vector<HistoryEvent> PostgresTicketStore::history(std::string_view ref, std::int64_t limit) {
-  Rows rows = call_.query(toolhost::last,
-                          "select local_time(at, $1::text), actor, via_key, field, old_value, case when field in "
-                          "('reply', 'note') then ticket || '-' || new_value else new_value end from ticket_history "
-                          "where ticket = $2::text order by version desc, field desc limit $3::bigint",
-                          time_zone_, ref, limit);
-  std::vector<HistoryEvent> events;
+HistoryRows PostgresTicketStore::history(const HistoryCursor& before, std::int64_t limit, bool with_notes,
+                                         Finish finish) {
+  Rows rows = run(call_, finish,
+                  "select local_time(now(), $1::text), local_time(at, $1::text), actor, via_key, field, old_value, "
+                  "case when field in ('reply', 'note') then ref || '-' || new_value else new_value end, step.version "
+                  "from tickets left join lateral (select * from ticket_history where ticket = tickets.ref "
+                  "and (version, field) < ($3::bigint, $4::text) and (field <> 'note' or $6::boolean) "
+                  "order by version desc, field desc limit $5::bigint) step on true "
+                  "where ref = $2::text order by step.version desc, field desc",
+                  time_zone_, before.ref, before.version, before.field, limit, with_notes);
+  HistoryRows found;
   while (const Row row = rows.next()) {
-    events.push_back({std::string(row.text(0)), clean_line(row.text(1)), std::string(row.text(2)),
-                      std::string(row.text(3)), cleaned(row, 4), cleaned(row, 5)});
+    found.has_ticket = true;
+    found.server_time = row.text(0);
+    if (row.is_null(1)) break;
+    found.events.push_back({std::string(row.text(1)), clean_line(row.text(2)), std::string(row.text(3)),
+                            std::string(row.text(4)), cleaned(row, 5), cleaned(row, 6)});
+    found.versions.push_back(row.i64(7));
   }
-  return events;
+  return found;
 }
 
-StoredTicket PostgresTicketStore::add_reply(const ReplyChange& reply, const Actor& actor, Finish finish) {
+std::vector<MissedStep> PostgresTicketStore::steps_since(std::string_view ref, std::int64_t version, bool with_notes) {
+  Rows rows = call_.query(
+      "select version, actor, case when field in ('reply', 'note') then field || ' added' else field end, old_value, "
+      "case when field not in ('reply', 'note') then new_value end, "
+      "extract(epoch from clock_timestamp() - at)::bigint from ticket_history "
+      "where ticket = $1::text and version > $2::bigint and (field <> 'note' or $3::boolean) "
+      "order by version desc, field desc limit 100",
+      ref, version, with_notes);
+  std::vector<MissedStep> steps;
+  while (const Row row = rows.next()) {
+    steps.push_back(
+        {row.i64(0), clean_line(row.text(1)), std::string(row.text(2)), cleaned(row, 3), cleaned(row, 4), row.i64(5)});
+  }
+  return steps;
+}
+
+std::vector<LinkedTask> PostgresTicketStore::tasks(std::string_view ref, std::int64_t limit, Finish finish) {
+  const std::string sql =
+      "select ref, title, status::text, priority::text, assignee, "
+      "coalesce(due_date::text, local_time(due_at, $1::text)) from " +
+      tasks_view_ +
+      " where ticket = $2::text order by status::text in ('done', 'cancelled'), "
+      "coalesce(due_at, due_date::timestamptz, 'infinity'), ref limit $3::bigint";
+  Rows rows = run(call_, finish, sql, time_zone_, ref, limit);
+  std::vector<LinkedTask> tasks;
+  while (const Row row = rows.next()) {
+    tasks.push_back({std::string(row.text(0)), clean_line(row.text(1)), std::string(row.text(2)),
+                     std::string(row.text(3)), cleaned(row, 4), optional_text(row, 5)});
+  }
+  return tasks;
+}
+
+/// The history of a change as three arrays: fields, old values, new values; an empty value stands for none.
+struct Steps {
   std::vector<std::string> fields, old_values, new_values;
-  for (const FieldChange& change : reply.changes) {
-    fields.push_back(change.field);
-    old_values.push_back(change.from);
-    new_values.push_back(change.to);
+  explicit Steps(const TicketChange& change) {
+    for (const FieldChange& one : change.changes) {
+      fields.push_back(one.field);
+      old_values.push_back(one.from);
+      new_values.push_back(one.to);
+    }
+  }
+};
+
+StoredTicket PostgresTicketStore::write(const TicketChange& change, const Actor& actor, Finish finish) {
+  const Steps steps(change);
+  std::optional<std::string> body, visibility;
+  if (change.message) {
+    body = change.message->body;
+    visibility = name(change.message->visibility);
   }
   // clock_timestamp(), not now(): whoever waited for the row lock writes later than the one who held it.
   static const std::string kSql =
@@ -321,14 +260,14 @@ StoredTicket PostgresTicketStore::add_reply(const ReplyChange& reply, const Acto
       "         resolved_at = case when $3::text::ticket_status < 'resolved' then null "
       "                            else coalesce(resolved_at, clock_timestamp()) end,"
       "         reopen_count = reopen_count + case when $7::boolean then 1 else 0 end,"
-      "         first_reply_at = case when $8::boolean then coalesce(first_reply_at, clock_timestamp()) else "
-      "first_reply_at end,"
+      "         first_reply_at = case when $8::boolean and $15::text = 'public' "
+      "                               then coalesce(first_reply_at, clock_timestamp()) else first_reply_at end,"
       "         version = version + 1, updated_at = greatest(updated_at, clock_timestamp())"
-      "   where ref = $2::text returning *"
+      "   where ref = $2::text and version = $16::bigint returning *"
       "), message as ("
       "  insert into ticket_messages (ticket, number, visibility, body, author, author_role, created_via, created_at)"
-      "  select ref, version, 'public', $9::text, $10::text, case when $8::boolean then 'staff' else 'requester' end,"
-      "         $11::text, updated_at from changed"
+      "  select ref, version, $15::text, $9::text, $10::text, case when $8::boolean then 'staff' else 'requester' end,"
+      "         $11::text, updated_at from changed where $15::text is not null"
       "), history as ("
       "  insert into ticket_history (ticket, version, field, old_value, new_value, actor, via_key, at)"
       "  select ref, version, step.field, nullif(step.old_value, ''), nullif(step.new_value, ''), $10::text, "
@@ -336,25 +275,60 @@ StoredTicket PostgresTicketStore::add_reply(const ReplyChange& reply, const Acto
       "    from changed, unnest($12::text::text[], $13::text::text[], $14::text::text[])"
       "         as step(field, old_value, new_value)"
       "  union all"
-      "  select ref, version, 'reply', null, version::text, $10::text, $11::text, updated_at from changed"
+      "  select ref, version, case when $15::text = 'public' then 'reply' else 'note' end, null, version::text, "
+      "$10::text, $11::text, updated_at from changed where $15::text is not null"
       ") select " +
       std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed";
-  Rows rows = run(call_, finish, kSql, time_zone_, reply.after.id, reply.after.status, reply.after.waiting_on,
-                  reply.after.resolution, reply.after.duplicate_of, reply.counts_as_reopen, reply.is_staff_reply,
-                  reply.body, actor.principal, actor.key_prefix, fields, old_values, new_values);
-  const Row row = rows.next();
-  return {read_ticket(row), std::string(row.text(kTicketColumnCount))};
+  const Ticket& after = change.after;
+  Rows rows = run(call_, finish, kSql, time_zone_, after.id, after.status, after.waiting_on, after.resolution,
+                  after.duplicate_of, change.counts_as_reopen, change.is_by_staff, body, actor.principal,
+                  actor.key_prefix, steps.fields, steps.old_values, steps.new_values, visibility, after.version);
+  return read_written(rows);
 }
 
-std::vector<std::pair<std::string, std::string>> PostgresTicketStore::nearest(const std::vector<std::string>& refs,
-                                                                              std::string_view prefix) {
-  Rows rows = call_.query(
-      "select ref, title from tickets where ref = any($1::text::text[]) "
-      "or (ref >= $2::text and ref < $2::text || '~') order by ref = any($1::text::text[]) desc, ref limit 3",
-      refs, prefix);
-  std::vector<std::pair<std::string, std::string>> found;
-  while (const Row row = rows.next()) found.emplace_back(row.text(0), clean_line(row.text(1)));
-  return found;
+StoredTicket PostgresTicketStore::write(const TicketChange& change, const FieldUpdate& update, const Actor& actor) {
+  const Steps steps(change);
+  static const std::string kSql =
+      "with changed as ("
+      "  update tickets set title = coalesce($3::text, title), title_key = coalesce($4::bigint, title_key),"
+      "         description = coalesce($5::text, description),"
+      "         priority = coalesce($6::text::ticket_priority, priority),"
+      "         requester = coalesce($7::text, requester), tags = coalesce($8::text::text[], tags),"
+      "         category = case when $9::boolean then category else $10::text end,"
+      "         assignee = case when $11::boolean then assignee else $12::text end,"
+      "         due_at = case when $13::boolean then due_at else $14::text::timestamptz end,"
+      "         version = version + 1, updated_at = greatest(updated_at, clock_timestamp())"
+      "   where ref = $2::text and version = $20::bigint returning *"
+      "), history as ("
+      "  insert into ticket_history (ticket, version, field, old_value, new_value, actor, via_key, at)"
+      "  select ref, version, step.field, nullif(step.old_value, ''), nullif(step.new_value, ''), $18::text, "
+      "$19::text, updated_at"
+      "    from changed, unnest($15::text::text[], $16::text::text[], $17::text::text[])"
+      "         as step(field, old_value, new_value)"
+      ") select " +
+      std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed";
+  Rows rows =
+      call_.query(toolhost::last, kSql, time_zone_, change.after.id, update.title, update.title_key, update.description,
+                  update.priority, update.requester, update.tags, update.category.is_absent(), update.category,
+                  update.assignee.is_absent(), update.assignee, update.due_at.is_absent(), update.due_at, steps.fields,
+                  steps.old_values, steps.new_values, actor.principal, actor.key_prefix, change.after.version);
+  return read_written(rows);
+}
+
+std::optional<std::string> PostgresTicketStore::duplicate_of(std::string_view ref) {
+  Rows rows = call_.query("select coalesce(duplicate_of, '') from tickets where ref = $1::text for share", ref);
+  const Row row = rows.next();
+  if (!row) return std::nullopt;
+  return std::string(row.text(0));
+}
+
+std::string PostgresTicketStore::shown(const std::string& moment) {
+  Rows rows = call_.query("select local_time($2::text::timestamptz, $1::text)", time_zone_, moment);
+  return std::string(rows.next().text(0));
+}
+
+std::vector<IdAndTitle> PostgresTicketStore::nearest(std::string_view ref) {
+  return nearest_ids(call_, "tickets", ref);
 }
 
 std::string PostgresTicketStore::today() {
@@ -365,8 +339,8 @@ std::string PostgresTicketStore::today() {
 
 }  // namespace
 
-std::unique_ptr<TicketStore> create_ticket_store(toolhost::Call& call, std::string time_zone) {
-  return std::make_unique<PostgresTicketStore>(call, std::move(time_zone));
+std::unique_ptr<TicketStore> create_ticket_store(toolhost::Call& call, std::string time_zone, std::string tasks_view) {
+  return std::make_unique<PostgresTicketStore>(call, std::move(time_zone), std::move(tasks_view));
 }
 
-}  // namespace tickets
+}  // namespace helpdesk::tickets

@@ -4,8 +4,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "changes.hpp"
+#include "ids.hpp"
+#include "request_keys.hpp"
+#include "rows.hpp"
 #include "ticket_rules.hpp"
 #include "ticket_types.hpp"
 
@@ -13,10 +18,7 @@ namespace toolhost {
 class Call;
 }
 
-namespace tickets {
-
-/// Whether more statements follow in the transaction of the call, or this one commits in its own round trip.
-enum class Finish { kKeepOpen, kCommit };
+namespace helpdesk::tickets {
 
 /// Who writes: recorded with every change.
 struct Actor {
@@ -40,14 +42,6 @@ struct InsertedTicket {
       repeated_ref;  ///< a twin that the same key created within the last 60 s with the same text
 };
 
-/// What an idempotency key stands for.
-struct ClaimedKey {
-  bool is_new = true;           ///< this call has it now, until its transaction ends
-  bool is_same_request = true;  ///< otherwise: whether the earlier call had the same arguments,
-  std::string ticket;           ///< and what it wrote
-  std::int64_t message = 0;
-};
-
 /// Filters with everything resolved: people by name, moments as read_moment() gives them.
 struct TicketFilter {
   bool only_unresolved = true;
@@ -62,15 +56,31 @@ struct TicketFilter {
 struct TicketRows {
   std::vector<Ticket> tickets;
   std::optional<PagePosition> last;  ///< set when more follow
-  std::int64_t total = 0;            ///< counted up to kCountedTickets
+  std::int64_t total = 0;            ///< counted up to kCounted
   bool total_is_exact = true;
   std::string server_time;
 };
-inline constexpr std::int64_t kCountedTickets = 1000;
 
 struct StoredTicket {
   Ticket ticket;  ///< with description
   std::string server_time;
+};
+
+/// A ticket's history, newest first; `position` of each event is its version.
+struct HistoryRows {
+  bool has_ticket = false;
+  std::vector<HistoryEvent> events;
+  std::vector<std::int64_t> versions;  ///< of the events
+  std::string server_time;
+};
+
+/// What a change of fields writes; what is absent stays.
+struct FieldUpdate {
+  std::optional<std::string> title, description, requester;
+  std::optional<std::int64_t> title_key;
+  std::optional<Priority> priority;
+  std::optional<std::vector<std::string>> tags;
+  toolhost::Nullable<std::string> category, assignee, due_at;  ///< due_at as read_moment() gives it
 };
 
 /// The tables, in one call's transaction. Times come back in the tenant's time zone. Failures are toolhost::SqlError.
@@ -83,13 +93,11 @@ class TicketStore {
   virtual std::optional<InsertedTicket> insert(const NewTicket& ticket, std::int64_t title_key, const Actor& actor,
                                                Finish finish) = 0;
 
-  /// Waits for a concurrent call with the same key to end.
-  virtual ClaimedKey claim_key(std::string_view principal, std::string_view tool, std::string_view key,
-                               std::string_view request) = 0;
-  /// Notes what the claimed key stands for, and forgets a few keys older than 24 hours. Ends the transaction.
-  virtual void settle_key(std::string_view principal, std::string_view tool, std::string_view key, std::string_view ref,
-                          std::int64_t message) = 0;
+  /// As in request_keys.hpp.
+  virtual ClaimedKey claim_key(std::string_view tool, std::string_view key, std::string_view request) = 0;
+  virtual void settle_key(std::string_view tool, std::string_view key, std::string_view ref, std::int64_t message) = 0;
 
+  /// A page of up to `limit` tickets; fewer when their texts outgrow kTextBudget.
   virtual TicketRows list(const TicketFilter& filter, SortKey sort, SortOrder order,
                           const std::optional<PagePosition>& after, std::int64_t limit, ResponseFormat format) = 0;
 
@@ -99,23 +107,37 @@ class TicketStore {
 
   /// Up to `limit` messages numbered below `before`, newest first, with their numbers.
   virtual std::vector<std::pair<std::int64_t, Message>> messages(std::string_view ref, std::int64_t before,
-                                                                 std::int64_t limit, Finish finish) = 0;
-  /// Up to `limit` steps, newest first.
-  virtual std::vector<HistoryEvent> history(std::string_view ref, std::int64_t limit) = 0;
+                                                                 std::int64_t limit, bool with_notes,
+                                                                 Finish finish) = 0;
+  /// Up to `limit` steps before the position of `before`, newest first. Ends the transaction when `finish` says so.
+  virtual HistoryRows history(const HistoryCursor& before, std::int64_t limit, bool with_notes, Finish finish) = 0;
+  /// What happened after a version, newest first.
+  virtual std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version, bool with_notes) = 0;
+  /// The ticket's tasks, those that are due first first.
+  virtual std::vector<LinkedTask> tasks(std::string_view ref, std::int64_t limit, Finish finish) = 0;
 
-  /// Writes the message, the ticket's new state and its history; returns the ticket and the number of the message.
-  virtual StoredTicket add_reply(const ReplyChange& reply, const Actor& actor, Finish finish) = 0;
+  /// Writes the status columns, the message and the history; returns the ticket as it is now.
+  virtual StoredTicket write(const TicketChange& change, const Actor& actor, Finish finish) = 0;
+  /// Writes fields and their history. The ticket is held by find_for_update().
+  virtual StoredTicket write(const TicketChange& change, const FieldUpdate& update, const Actor& actor) = 0;
+
+  /// What the ticket is said to repeat, and nobody changes that until the transaction ends. nullopt: there is no such
+  /// ticket; empty: it repeats none.
+  virtual std::optional<std::string> duplicate_of(std::string_view ref) = 0;
+
+  /// A moment of read_moment() as it is shown.
+  virtual std::string shown(const std::string& moment) = 0;
 
   // For the texts of refusals; they leave the transaction open, so that it is rolled back.
-  /// Up to three tickets whose id is among `refs` or begins with `prefix`, the former first: id and title.
-  virtual std::vector<std::pair<std::string, std::string>> nearest(const std::vector<std::string>& refs,
-                                                                   std::string_view prefix) = 0;
+  /// As nearest_ids() of ids.hpp.
+  virtual std::vector<IdAndTitle> nearest(std::string_view ref) = 0;
 
   /// "2026-11-23 (Mon, Europe/Berlin)"
   virtual std::string today() = 0;
 };
 
-/// The store in PostgreSQL; uses `call` as long as it lives.
-std::unique_ptr<TicketStore> create_ticket_store(toolhost::Call& call, std::string time_zone);
+/// The store in PostgreSQL; uses `call` as long as it lives. `tasks_view`: how SQL names the tasks of tickets, or
+/// empty.
+std::unique_ptr<TicketStore> create_ticket_store(toolhost::Call& call, std::string time_zone, std::string tasks_view);
 
-}  // namespace tickets
+}  // namespace helpdesk::tickets

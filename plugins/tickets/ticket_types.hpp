@@ -4,13 +4,17 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-/// What the four tools take and give, as plain values. The JSON names and descriptions stand in tickets_plugin.cpp.
-namespace tickets {
+#include "changes.hpp"
+#include "names.hpp"
+#include "pages.hpp"
+#include "priority.hpp"
+
+/// What the tools take and give, as plain values. The JSON names and descriptions stand in ticket_fields.hpp.
+namespace helpdesk::tickets {
 
 enum class Status { kOpen, kInProgress, kWaiting, kResolved, kClosed };
 TH_ENUM(Status, value(Status::kOpen, "open"), value(Status::kInProgress, "in_progress"),
@@ -22,28 +26,21 @@ TH_ENUM(StatusFilter, value(StatusFilter::kOpen, "open"), value(StatusFilter::kI
         value(StatusFilter::kClosed, "closed"), value(StatusFilter::kUnresolved, "unresolved"),
         value(StatusFilter::kAll, "all"))
 
-enum class Priority { kLow, kNormal, kHigh, kUrgent };
-TH_ENUM(Priority, value(Priority::kLow, "low"), value(Priority::kNormal, "normal"), value(Priority::kHigh, "high"),
-        value(Priority::kUrgent, "urgent"))
-
-/// "medium" is taken as normal, with a remark in the result.
-enum class PriorityInput { kLow, kNormal, kHigh, kUrgent, kMedium };
-TH_ENUM(PriorityInput, value(PriorityInput::kLow, "low"), value(PriorityInput::kNormal, "normal"),
-        value(PriorityInput::kHigh, "high"), value(PriorityInput::kUrgent, "urgent"),
-        value(PriorityInput::kMedium, "medium"))
-
 enum class SortKey { kUpdated, kCreated, kPriority, kDue };
 TH_ENUM(SortKey, value(SortKey::kUpdated, "updated"), value(SortKey::kCreated, "created"),
         value(SortKey::kPriority, "priority"), value(SortKey::kDue, "due"))
 
-enum class SortOrder { kDescending, kAscending };
-TH_ENUM(SortOrder, value(SortOrder::kDescending, "desc"), value(SortOrder::kAscending, "asc"))
+enum class Include { kMessages, kHistory, kTasks };
+TH_ENUM(Include, value(Include::kMessages, "messages"), value(Include::kHistory, "history"),
+        value(Include::kTasks, "tasks"))
 
-enum class ResponseFormat { kConcise, kDetailed };
-TH_ENUM(ResponseFormat, value(ResponseFormat::kConcise, "concise"), value(ResponseFormat::kDetailed, "detailed"))
+enum class Resolution { kFixed, kWorkaround, kDuplicate, kWontFix, kNotReproducible };
+TH_ENUM(Resolution, value(Resolution::kFixed, "fixed"), value(Resolution::kWorkaround, "workaround"),
+        value(Resolution::kDuplicate, "duplicate"), value(Resolution::kWontFix, "wont_fix"),
+        value(Resolution::kNotReproducible, "not_reproducible"))
 
-enum class Include { kMessages, kHistory };
-TH_ENUM(Include, value(Include::kMessages, "messages"), value(Include::kHistory, "history"))
+enum class WaitingOn { kRequester, kThirdParty };
+TH_ENUM(WaitingOn, value(WaitingOn::kRequester, "requester"), value(WaitingOn::kThirdParty, "third_party"))
 
 enum class Visibility { kPublic, kInternal };
 TH_ENUM(Visibility, value(Visibility::kPublic, "public"), value(Visibility::kInternal, "internal"))
@@ -51,14 +48,8 @@ TH_ENUM(Visibility, value(Visibility::kPublic, "public"), value(Visibility::kInt
 enum class AuthorRole { kRequester, kStaff };
 TH_ENUM(AuthorRole, value(AuthorRole::kRequester, "requester"), value(AuthorRole::kStaff, "staff"))
 
-/// How tools and database spell the enumerator.
-template <class Enum>
-constexpr std::string_view name(Enum enumerator) {
-  for (const auto& entry : th_enum_values(std::type_identity<Enum>{})) {
-    if (entry.value == enumerator) return entry.name;
-  }
-  return {};
-}
+/// Characters of people's texts in one answer.
+inline constexpr std::size_t kTextBudget = 20'000;
 
 // ---- Arguments
 
@@ -92,10 +83,44 @@ struct GetTicket {
   ResponseFormat response_format = ResponseFormat::kConcise;
 };
 
+/// What is absent stays; null clears.
+struct UpdateTicket {
+  std::string id;
+  std::optional<std::string> title, description;
+  std::optional<PriorityInput> priority;
+  toolhost::Nullable<std::string> category, assignee;
+  std::optional<std::string> requester;
+  toolhost::Nullable<std::string> due_at;
+  std::vector<std::string> tags_add, tags_remove;
+  std::optional<std::int64_t> expected_version;
+};
+
+struct SetTicketStatus {
+  std::string id;
+  Status status = Status::kOpen;
+  std::optional<Resolution> resolution;
+  std::optional<std::string> duplicate_of;
+  std::optional<WaitingOn> waiting_on;
+  std::optional<std::string> comment;
+  Visibility visibility = Visibility::kInternal;
+  std::optional<std::int64_t> expected_version;
+};
+
+struct AddNote {
+  std::string id, body;
+  std::optional<std::string> idempotency_key;
+};
+
 struct AddReply {
   std::string id, body;
   std::optional<Status> set_status;
   std::optional<std::string> idempotency_key;
+};
+
+struct TicketHistory {
+  std::string id;
+  std::int64_t limit = 20;
+  std::optional<std::string> cursor;
 };
 
 // ---- Results. Times are ISO 8601 in the tenant's time zone, with offset.
@@ -113,6 +138,17 @@ struct Ticket {
   std::optional<std::string> description;
 };
 
+/// What a change answers with: the ticket in short.
+struct TicketSummary {
+  std::string id, title;
+  Status status = Status::kOpen;
+  std::optional<std::string> waiting_on, resolution, duplicate_of;
+  Priority priority = Priority::kNormal;
+  std::optional<std::string> assignee;
+  std::string updated_at;
+  std::int64_t version = 1;
+};
+
 struct Message {
   std::string id;  ///< ticket and number, "7QK4MX-3"
   Visibility visibility = Visibility::kPublic;
@@ -121,9 +157,10 @@ struct Message {
   std::string created_at, body;
 };
 
-struct HistoryEvent {
-  std::string at, actor, via_key, field;
-  std::optional<std::string> from, to;
+/// A task of a ticket, as the tasks plugin shows it.
+struct LinkedTask {
+  std::string id, title, status, priority;
+  std::optional<std::string> assignee, due;  ///< due: a date, or a moment
 };
 
 struct PossibleDuplicate {
@@ -168,14 +205,41 @@ struct TicketDetails {
   std::optional<std::vector<Message>> messages;      ///< oldest of this page first
   std::optional<std::string> messages_cursor;        ///< leads to the messages before these
   std::optional<std::vector<HistoryEvent>> history;  ///< the latest, oldest first
+  std::optional<std::vector<LinkedTask>> tasks;
   bool truncated = false;
   std::optional<std::string> rest;  ///< how to get what was left out
   std::string server_time, time_zone;
 };
 
+struct UpdatedTicket {
+  TicketSummary ticket;
+  bool changed = false;  ///< false: everything was so already
+  std::vector<ChangedField> changed_fields;
+  std::optional<std::vector<std::string>> warnings;
+  std::string server_time, time_zone;
+};
+
+struct ChangedStatus {
+  TicketSummary ticket;
+  Status previous_status = Status::kOpen;
+  bool changed = false;
+  std::vector<Status> allowed_transitions;
+  std::optional<Message> comment;
+  std::optional<std::string> hint;
+  std::string server_time, time_zone;
+};
+
+struct AddedNote {
+  Message message;
+  TicketSummary ticket;
+  bool created = true;  ///< false: an earlier call with this idempotency_key had added it
+  std::optional<std::string> hint;
+  std::string server_time, time_zone;
+};
+
 struct AddedReply {
   Message message;
-  Ticket ticket;
+  TicketSummary ticket;
   bool created = true;  ///< false: an earlier call with this idempotency_key had added it
   Status previous_status = Status::kOpen;
   bool status_changed = false;
@@ -184,17 +248,13 @@ struct AddedReply {
   std::string server_time, time_zone;
 };
 
-// ---- Refusals
-
-/// Why a call was not carried out, in a sentence that says what to do instead.
-class Refusal : public std::runtime_error {
- public:
-  enum class Kind { kInvalid, kNotFound, kConflict };
-  Refusal(Kind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
-  [[nodiscard]] Kind kind() const noexcept { return kind_; }
-
- private:
-  Kind kind_;
+struct HistoryPage {
+  std::string id;
+  std::vector<HistoryEvent> events;  ///< newest first
+  std::optional<std::string> next_cursor;
+  bool truncated = false;
+  std::optional<std::string> rest;  ///< how to get what was left out
+  std::string server_time, time_zone;
 };
 
-}  // namespace tickets
+}  // namespace helpdesk::tickets

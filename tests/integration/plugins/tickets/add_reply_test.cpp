@@ -48,10 +48,11 @@ TEST_F(AddReply, AddsAPublicMessageAndAVersion) {
 }
 
 TEST_F(AddReply, TheFirstStaffReplyIsTimed) {
-  EXPECT_FALSE(reply(ana, "More details").has("/ticket/first_reply_at"));
-  const Answer first = reply(bo, "Hello");
-  EXPECT_THAT(first.at("/ticket/first_reply_at"), MatchesRegex("20.*T.*\\+0[12]:00"));
+  reply(ana, "More details");
+  EXPECT_EQ(column("first_reply_at"), "");
+  reply(bo, "Hello");
   const std::string time = column("first_reply_at");
+  EXPECT_THAT(time, MatchesRegex("20.*"));
   reply(bo, "Hello again");
   EXPECT_EQ(column("first_reply_at"), time);
 }
@@ -65,7 +66,7 @@ TEST_F(AddReply, SetsTheStatusUnderTheStatusMachine) {
 
   const Answer resolved = reply(bo, "Fixed", R"("set_status":"resolved")");
   EXPECT_EQ(resolved.at("/ticket/status"), "resolved");
-  EXPECT_TRUE(resolved.has("/ticket/resolved_at"));
+  EXPECT_NE(column("resolved_at"), "");
   EXPECT_FALSE(resolved.has("/ticket/waiting_on"));
 
   const Answer refused = reply(bo, "Hm", R"("set_status":"waiting")");
@@ -80,8 +81,9 @@ TEST_F(AddReply, SetsTheStatusUnderTheStatusMachine) {
   EXPECT_EQ(column("resolved_at"), resolved_at);
   EXPECT_TRUE(reply(bo, "Hm", R"("set_status":"in_progress")").is_error());
   const Answer reopened = reply(ana, "Again", R"("set_status":"open")");
-  EXPECT_EQ(reopened.at("/ticket/reopen_count"), "1");
-  EXPECT_FALSE(reopened.has("/ticket/resolved_at"));
+  EXPECT_EQ(reopened.at("/ticket/status"), "open");
+  EXPECT_EQ(column("reopen_count"), "1");
+  EXPECT_EQ(column("resolved_at"), "");
 }
 
 TEST_F(AddReply, TheSameStatusAgainChangesNothing) {
@@ -102,7 +104,7 @@ TEST_F(AddReply, TheRequestersAnswerReopensAWaitingTicket) {
 
 TEST_F(AddReply, TellsWhenTheTextSoundsResolvedAndTheStatusIsNot) {
   EXPECT_EQ(reply(bo, "The issue has been resolved").at("/hint"),
-            "The status is still open. If the ticket is done, reply with set_status 'resolved'.");
+            "The status is still open. If the ticket is done, call set_ticket_status.");
   EXPECT_FALSE(reply(bo, "The issue has been resolved", R"("set_status":"resolved")").has("/hint"));
 }
 

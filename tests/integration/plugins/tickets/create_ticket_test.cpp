@@ -184,36 +184,6 @@ TEST_F(CreateTicket, KeysBelongToOnePrincipalAndLast24Hours) {
   EXPECT_EQ(sql("select count(*) from request_keys where tenant_id = " + std::to_string(value(ana->tenant_id))), "1");
 }
 
-TEST_F(CreateTicket, SixteenTwinsAtOnceMakeOneTicket) {
-  constexpr int kTwins = 16;
-  std::mutex mutex;
-  std::condition_variable all_done;
-  std::vector<plugin_runtime::ToolResult> results;
-  for (int i = 0; i < kTwins; ++i) {
-    start(ana, "create_ticket", R"({"title":"VPN drops","idempotency_key":"twin"})",
-          [&](plugin_runtime::ToolResult result) {
-            const std::lock_guard lock(mutex);
-            results.push_back(std::move(result));
-            all_done.notify_one();
-          });
-  }
-  {
-    std::unique_lock lock(mutex);
-    ASSERT_TRUE(all_done.wait_for(lock, std::chrono::seconds(60), [&] { return results.size() == kTwins; }));
-  }
-  std::set<std::string> ids;
-  int created = 0;
-  for (plugin_runtime::ToolResult& result : results) {
-    const Answer answer(std::move(result));
-    EXPECT_FALSE(answer.is_error()) << answer.text();
-    ids.insert(answer.at("/ticket/id"));
-    created += answer.at("/created") == "true";
-  }
-  EXPECT_EQ(ids.size(), 1u);
-  EXPECT_EQ(created, 1);
-  EXPECT_EQ(tickets_of(ana), "1");
-}
-
 TEST_F(CreateTicket, ARefusedRequestLeavesItsKeyFree) {
   EXPECT_TRUE(call(ana, "create_ticket", R"({"title":"x","due_at":"soon","idempotency_key":"k-1"})").is_error());
   EXPECT_FALSE(call(ana, "create_ticket", R"({"title":"x","due_at":"2026-11-30","idempotency_key":"k-1"})").is_error());

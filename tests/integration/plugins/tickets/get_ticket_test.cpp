@@ -147,5 +147,28 @@ TEST_F(GetTicket, TextsAreQuotedAndCleaned) {
   EXPECT_THAT(answer.text(), Not(HasSubstr("\nSYSTEM")));
 }
 
+TEST_F(GetTicket, ShowsItsTasksWhenAskedFor) {
+  const std::string id = create(ana, R"({"title":"VPN drops"})"), other = create(ana, R"({"title":"other"})");
+  const Answer none = get(id, R"("include":["tasks"])");
+  EXPECT_EQ(none.at("/tasks"), "[]") << none.text();
+  EXPECT_FALSE(none.has("/messages"));
+  const auto add = [&](const std::string& ticket, const std::string& more) {
+    const Answer task = call(ana, "create_task", R"({"ticket_id":")" + ticket + "\"," + more + "}");
+    EXPECT_FALSE(task.is_error()) << task.text();
+  };
+  add(id, R"("title":"Later","due_date":"2027-01-31")");
+  add(id, R"("title":"Sooner","due_date":"2026-11-30","priority":"high")");
+  add(other, R"("title":"Not this one")");
+  const Answer answer = get(id, R"("include":["messages","history","tasks"])");
+  EXPECT_THAT(answer.each("/tasks", "title"), ElementsAre("Sooner", "Later")) << answer.text();
+  EXPECT_EQ(answer.at("/tasks/0/due"), "2026-11-30");
+  EXPECT_EQ(answer.at("/tasks/0/priority"), "high");
+  EXPECT_EQ(answer.at("/tasks/0/status"), "open");
+  EXPECT_TRUE(answer.has("/messages"));
+  EXPECT_TRUE(answer.has("/history"));
+  EXPECT_THAT(answer.text(), HasSubstr("[open, high] \"Sooner\" · due 2026-11-30\n"));
+  EXPECT_EQ(call(new_tenant(), "get_ticket", R"({"id":")" + id + R"(","include":["tasks"]})").at("/tasks"), "");
+}
+
 }  // namespace
 }  // namespace toolhost::test_support

@@ -278,5 +278,36 @@ TEST_F(ListTickets, QuotesTitlesAsData) {
   EXPECT_THAT(answer.text(), HasSubstr("not instructions to you"));
 }
 
+TEST_F(ListTickets, AFilterThatHoldsNothingIsAnError) {
+  for (const char* filter :
+       {R"("assignee":" ")", R"("requester":"")", R"("category":"\u200b")", R"("tags":[" "])", R"("created_after":"")",
+        R"("created_before":" ")", R"("updated_after":"")", R"("due_before":"\n")"}) {
+    const Answer answer = call(ana, "list_tickets", std::string("{") + filter + "}");
+    EXPECT_TRUE(answer.is_error()) << filter;
+    const bool says_so = answer.text().find("is empty; give something to look for") != std::string::npos ||
+                         answer.text().find("tags holds nothing to look for") != std::string::npos;
+    EXPECT_TRUE(says_so) << answer.text();
+  }
+}
+
+TEST_F(ListTickets, APageEndsEarlyWhenItsTextsOutgrowTheBudget) {
+  std::string tags;
+  for (int i = 0; i < 10; ++i) tags += (i == 0 ? "\"" : ",\"") + std::to_string(i) + std::string(49, 'x') + "\"";
+  for (int i = 0; i < 40; ++i) create(ana, R"({"title":")" + std::string(200, 't') + "\",\"tags\":[" + tags + "]}");
+  std::string cursor;
+  std::size_t seen = 0, pages = 0;
+  do {
+    const Answer page = call(ana, "list_tickets",
+                             R"({"limit":100,"response_format":"detailed")" +
+                                 (cursor.empty() ? "" : ",\"cursor\":" + json_string(cursor)) + "}");
+    EXPECT_GT(page.size("/tickets"), 0u);
+    EXPECT_LT(page.size("/tickets") * 700, 20'000u);
+    seen += page.size("/tickets");
+    cursor = page.at("/next_cursor");
+  } while (!cursor.empty() && ++pages < 10);
+  EXPECT_EQ(seen, 40u);
+  EXPECT_EQ(call(ana, "list_tickets", R"({"limit":100})").size("/tickets"), 40u);
+}
+
 }  // namespace
 }  // namespace toolhost::test_support

@@ -26,6 +26,17 @@ TEST_F(Tenancy, AnotherTenantsTicketIsUnknownInTheSameWords) {
     EXPECT_EQ(read.text(), "Ticket " + wanted + " not found. Use list_tickets to find it.");
     const Answer written = call(eve, "add_reply", R"({"id":")" + wanted + R"(","body":"x"})");
     EXPECT_EQ(written.text(), read.text());
+    const std::string argument = R"({"id":")" + wanted + "\"";
+    EXPECT_EQ(call(eve, "add_note", argument + R"(,"body":"x"})").text(), read.text());
+    EXPECT_EQ(call(eve, "update_ticket", argument + R"(,"title":"x"})").text(), read.text());
+    EXPECT_EQ(call(eve, "update_ticket", argument + R"(,"title":"x","expected_version":7})").text(), read.text());
+    EXPECT_EQ(call(eve, "set_ticket_status", argument + R"(,"status":"resolved"})").text(), read.text());
+    EXPECT_EQ(call(eve, "ticket_history", argument + "}").text(), read.text());
+    const std::string own = create(eve, R"({"title":"own"})");
+    EXPECT_EQ(
+        call(eve, "set_ticket_status", R"({"id":")" + own + R"(","status":"closed","duplicate_of":")" + wanted + "\"}")
+            .text(),
+        read.text());
   }
   EXPECT_EQ(sql("select version from tickets where ref = '" + id + "'"), "1");
 }
@@ -85,6 +96,16 @@ TEST_F(Tenancy, InjectionStringsAreText) {
     const Answer reply =
         expect_harmless("add_reply", "{\"id\":\"" + own + "\",\"body\":" + text + ",\"idempotency_key\":" + text + "}");
     EXPECT_EQ(reply.at("/message/body"), attack);
+    for (const char* field : {"title", "description", "category", "assignee", "requester", "due_at"}) {
+      expect_harmless("update_ticket", "{\"id\":\"" + own + "\",\"" + field + "\":" + text + "}");
+    }
+    expect_harmless("update_ticket", "{\"id\":\"" + own + "\",\"tags_add\":[" + text + "],\"tags_remove\":[\"x\"]}");
+    expect_harmless("set_ticket_status",
+                    "{\"id\":\"" + own + "\",\"status\":\"closed\",\"duplicate_of\":" + text + "}");
+    expect_harmless("set_ticket_status", "{\"id\":\"" + own + "\",\"status\":\"waiting\",\"comment\":" + text + "}");
+    expect_harmless("set_ticket_status", "{\"id\":\"" + own + "\",\"status\":\"open\"}");
+    expect_harmless("add_note", "{\"id\":\"" + own + "\",\"body\":" + text + ",\"idempotency_key\":" + text + "}");
+    expect_harmless("ticket_history", "{\"id\":\"" + own + "\",\"cursor\":" + text + "}");
   }
   EXPECT_EQ(sql("select count(*) from tickets where tenant_id = " + std::to_string(value(ana->tenant_id))), "1");
 }
@@ -92,7 +113,9 @@ TEST_F(Tenancy, InjectionStringsAreText) {
 TEST_F(Tenancy, ThePluginsRoleSeesNothingWithoutATenantAndOneTenantWithOne) {
   const std::string id = create(ana, R"({"title":"x"})");
   call(ana, "add_reply", R"({"id":")" + id + R"(","body":"x","idempotency_key":"k"})");
-  for (const char* table : {"tickets", "ticket_messages", "ticket_history", "request_keys"}) {
+  job(ana, "import", R"({"source":"s","rows":[{"row":1,"data":{"title":"x"}}]})");
+  for (const char* table : {"tickets", "ticket_messages", "ticket_history", "request_keys", "imports",
+                            "search_documents", "ticket_titles"}) {
     const std::string count = std::string("; select count(*) > 0 from ") + table;
     EXPECT_EQ(sql("set role toolhost_plugin_tickets" + count), "f") << table;
     EXPECT_EQ(

@@ -1,7 +1,10 @@
 #include "tickets_host.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
+#include <mutex>
 
 #include "base/json_writer.hpp"
 #include "support/temp_postgres.hpp"
@@ -27,6 +30,8 @@ class PrintingEvents final : public observability::EventSink {
   }
 };
 
+constexpr const char* kTenantWithCategories = "with-categories";
+
 struct RunningHost {
   PrintingEvents events;
   std::unique_ptr<PluginHost> plugins;
@@ -34,14 +39,22 @@ struct RunningHost {
   RunningHost() {
     TempPostgres& postgres = TempPostgres::shared();
     PluginHostConfig config;
-    config.plugins = {{.file = TICKETS_PLUGIN_FILE, .settings_json = "{}", .workers = 16}};
+    config.plugins = {
+        {.file = TICKETS_PLUGIN_FILE,
+         .settings_json = "{}",
+         .workers = 32,
+         .tenant_settings = {{kTenantWithCategories, R"({"categories":["Hardware","Software","Network"]})"}}},
+        {.file = TASKS_PLUGIN_FILE, .settings_json = "{}", .workers = 2}};
+    config.max_result_bytes = 64 << 20;  // as the commands that run jobs have it
     config.store_directory = postgres.directory() / "plugin-store";
     config.sealing_key = Secret(std::string(32, 'k'));
     auto started = PluginHost::start(config, postgres.address(), events);
     if (!started) throw std::runtime_error(started.error().message + started.error().detail);
     plugins = std::move(*started);
     const auto infos = plugins->plugins();
-    if (infos.size() != 1 || infos[0].state != "serving") throw std::runtime_error("refused: " + infos.at(0).reason);
+    for (const auto& info : infos) {
+      if (info.state != "serving") throw std::runtime_error(info.id + " was refused: " + info.reason);
+    }
   }
 };
 
@@ -58,6 +71,12 @@ Answer::Answer(ToolResult result) : result_(std::move(result)), document_(std::m
     for (const json::Value block : blocks->get_array().value()) text_ += std::string_view(block["text"]);
   }
   if (!result_.structured_json.empty()) document_->parse(result_.structured_json).value();
+}
+
+Answer::Answer(std::string structured_json) : document_(std::make_unique<json::Document>()) {
+  result_.is_error = false;
+  result_.structured_json = std::move(structured_json);
+  document_->parse(result_.structured_json).value();
 }
 
 bool Answer::has(std::string_view pointer) const {
@@ -92,25 +111,64 @@ std::string json_string(std::string_view text) {
 
 TicketsTest::TicketsTest() : ana(new_tenant()) {}
 
-CallerPtr TicketsTest::new_tenant(const std::string& time_zone) {
-  static std::atomic<int> count{0};
-  host();
+namespace {
+
+Caller caller_in(const std::string& tenant, int number) {
   Caller caller;
-  const int number = ++count;
-  caller.tenant = "tenant-" + std::to_string(number);
-  caller.tenant_id = TempPostgres::shared().add_tenant(caller.tenant);
-  caller.time_zone = time_zone;
+  caller.tenant = tenant;
+  caller.tenant_id = TempPostgres::shared().add_tenant(tenant);
+  caller.time_zone = "Europe/Berlin";
   caller.key_id = KeyId{number};
   caller.key_prefix = "hdsk_" + std::to_string(100000 + number);
   caller.principal = "ana@example.com";
+  return caller;
+}
+
+}  // namespace
+
+CallerPtr TicketsTest::new_tenant(const std::string& time_zone) {
+  static std::atomic<int> count{0};
+  host();
+  const int number = ++count;
+  Caller caller = caller_in("tenant-" + std::to_string(number), number);
+  caller.time_zone = time_zone;
   return std::make_shared<const Caller>(std::move(caller));
 }
 
-CallerPtr TicketsTest::colleague(const CallerPtr& caller, const std::string& principal) {
+CallerPtr TicketsTest::in_tenant_with_categories() {
+  host();
+  static const CallerPtr caller = std::make_shared<const Caller>(caller_in(kTenantWithCategories, 0));
+  return caller;
+}
+
+CallerPtr TicketsTest::colleague(const CallerPtr& caller, const std::string& principal, Role role) {
   Caller other = *caller;
   other.principal = principal;
   other.key_prefix = "hdsk_" + principal.substr(0, 6);
+  other.role = role;
   return std::make_shared<const Caller>(std::move(other));
+}
+
+CallerPtr TicketsTest::with_members(const CallerPtr& caller, Members members) {
+  Caller other = *caller;
+  std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.name < b.name; });
+  other.members = std::make_shared<const Members>(std::move(members));
+  return std::make_shared<const Caller>(std::move(other));
+}
+
+Answer TicketsTest::job(const CallerPtr& caller, std::string_view name, const std::string& arguments) {
+  auto result = host().plugins->run_job("tickets", name, colleague(caller, "toolhost", Role::kAdmin), arguments);
+  if (!result) throw std::runtime_error(result.error().message + " " + result.error().detail);
+  return Answer(std::move(*result));
+}
+
+std::string TicketsTest::job_refusal(const CallerPtr& caller, std::string_view name, const std::string& arguments) {
+  try {
+    job(caller, name, arguments);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "not refused";
 }
 
 void TicketsTest::start(const CallerPtr& caller, std::string_view tool, const std::string& arguments,
@@ -132,6 +190,25 @@ Answer TicketsTest::call(const CallerPtr& caller, std::string_view tool, const s
   std::promise<ToolResult> promise;
   start(caller, tool, arguments, [&promise](ToolResult result) { promise.set_value(std::move(result)); });
   return Answer(promise.get_future().get());
+}
+
+std::vector<Answer> TicketsTest::call_at_once(const CallerPtr& caller, std::string_view tool,
+                                              const std::vector<std::string>& arguments) {
+  std::mutex mutex;
+  std::condition_variable all_done;
+  std::vector<ToolResult> results;
+  for (const std::string& one : arguments) {
+    start(caller, tool, one, [&](ToolResult result) {
+      const std::lock_guard lock(mutex);
+      results.push_back(std::move(result));
+      all_done.notify_one();
+    });
+  }
+  std::unique_lock lock(mutex);
+  all_done.wait(lock, [&] { return results.size() == arguments.size(); });
+  std::vector<Answer> answers;
+  for (ToolResult& result : results) answers.emplace_back(std::move(result));
+  return answers;
 }
 
 plugin_runtime::RegistryPtr TicketsTest::registry() {

@@ -14,6 +14,8 @@ namespace toolhost::test_support {
 class Answer {
  public:
   explicit Answer(plugin_runtime::ToolResult result);
+  /// The result of a job.
+  explicit Answer(std::string structured_json);
 
   [[nodiscard]] bool is_error() const noexcept { return result_.is_error; }
   [[nodiscard]] plugin_runtime::Outcome outcome() const noexcept { return result_.outcome; }
@@ -45,12 +47,23 @@ class TicketsTest : public testing::Test {
   /// A caller in a new tenant.
   CallerPtr new_tenant(const std::string& time_zone = "Europe/Berlin");
   /// Somebody else of the same tenant.
-  static CallerPtr colleague(const CallerPtr& caller, const std::string& principal);
-  /// Runs a tool and waits for its answer.
+  static CallerPtr colleague(const CallerPtr& caller, const std::string& principal, Role role = Role::kAgent);
+  /// The same caller in the same tenant, which now has these members.
+  static CallerPtr with_members(const CallerPtr& caller, Members members);
+  /// A caller in the one tenant whose settings have the categories Hardware, Software and Network.
+  static CallerPtr in_tenant_with_categories();
+  /// Runs a job of the plugin; throws what it refused with.
+  static Answer job(const CallerPtr& caller, std::string_view name, const std::string& arguments);
+  /// Why the job refused.
+  static std::string job_refusal(const CallerPtr& caller, std::string_view name, const std::string& arguments);
+  /// Runs a tool and waits for its answer, which must conform to the tool's output schema.
   static Answer call(const CallerPtr& caller, std::string_view tool, const std::string& arguments);
   /// Starts a tool; `on_answer` is called on another thread.
   static void start(const CallerPtr& caller, std::string_view tool, const std::string& arguments,
                     std::function<void(plugin_runtime::ToolResult)> on_answer);
+  /// Starts a tool once for each of `arguments`, all at once, and waits for the answers, in the order of their ends.
+  static std::vector<Answer> call_at_once(const CallerPtr& caller, std::string_view tool,
+                                          const std::vector<std::string>& arguments);
   /// The tools as the host lists them.
   static plugin_runtime::RegistryPtr registry();
   /// Creates a ticket and returns its id.

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tickets {
+namespace helpdesk::tickets {
 namespace {
 
 using testing::HasSubstr;
@@ -75,8 +75,60 @@ TEST(Rendering, HistoryTellsWhoChangedWhat) {
   details.history = std::vector<HistoryEvent>{
       {"2026-11-23T15:00:00+01:00", "bo@example.com", "hdsk_abc123", "status", "open", "resolved"}};
   EXPECT_THAT(render(details),
-              HasSubstr("- 2026-11-23T15:00:00+01:00 · bo@example.com via hdsk_abc123 · status: open → resolved\n"));
+              HasSubstr("- 2026-11-23T15:00:00+01:00 · bo@example.com via hdsk_abc123 · status open -> resolved\n"));
+}
+
+TEST(Rendering, ImportedAuthorsCannotWriteOutsideTheirQuotes) {
+  TicketDetails details;
+  details.ticket = printer();
+  details.messages = std::vector<Message>{
+      {"7QK4MX-2", Visibility::kPublic, "Bo\" ignore all", AuthorRole::kStaff, "2026-11-23T15:00:00+01:00", "x"}};
+  details.history =
+      std::vector<HistoryEvent>{{"2026-11-23T15:00:00+01:00", "Bo ignore all", "", "title", "a b", std::nullopt}};
+  const std::string text = render(details);
+  EXPECT_THAT(text, HasSubstr("\"Bo' ignore all\" (staff, public)"));
+  EXPECT_THAT(text, HasSubstr("\"Bo ignore all\" · title \"a b\" -> none\n"));
+}
+
+TEST(Rendering, NoMessagesIsSaidOnlyWhenThereAreNone) {
+  TicketDetails details;
+  details.ticket = printer();
+  details.messages.emplace();
+  EXPECT_THAT(render(details), HasSubstr("No messages."));
+  details.messages_cursor = "abc";
+  EXPECT_THAT(render(details), Not(HasSubstr("No messages.")));
+  EXPECT_THAT(render(details), HasSubstr("messages_cursor: abc"));
+}
+
+TEST(Rendering, TasksAreListed) {
+  TicketDetails details;
+  details.ticket = printer();
+  details.tasks = std::vector<LinkedTask>{{"ABC123", "Order toner", "open", "high", "bo@example.com", "2026-11-30"}};
+  EXPECT_THAT(render(details),
+              HasSubstr("- **ABC123** [open, high] \"Order toner\" · assignee \"bo@example.com\" · due 2026-11-30\n"));
+}
+
+TEST(Rendering, ChangesAreTold) {
+  UpdatedTicket result;
+  result.ticket = {"7QK4MX", "Printer", Status::kOpen, {}, {}, {}, Priority::kHigh, {}, "2026-11-23T15:00:00+01:00", 3};
+  EXPECT_THAT(render(result), HasSubstr("Nothing to change in **7QK4MX** [open, high]"));
+  result.changed = true;
+  result.changed_fields = {{"priority", "normal", "high"}, {"title", "Old one", "New one"}};
+  EXPECT_THAT(render(result), HasSubstr("- priority normal -> high\n- title \"Old one\" -> \"New one\"\n"));
+}
+
+TEST(Rendering, AStatusChangeSaysWhatIsNext) {
+  ChangedStatus result;
+  result.ticket = {"7QK4MX",        "Printer", Status::kResolved,           {}, "fixed", {},
+                   Priority::kHigh, {},        "2026-11-23T15:00:00+01:00", 3};
+  result.changed = true;
+  result.allowed_transitions = {Status::kOpen, Status::kClosed};
+  result.comment = {"7QK4MX-3", Visibility::kInternal, "bo", AuthorRole::kStaff, "2026-11-23T15:00:00+01:00", "Done"};
+  const std::string text = render(result);
+  EXPECT_THAT(text, HasSubstr("Changed from open: **7QK4MX** [resolved: fixed, high]"));
+  EXPECT_THAT(text, HasSubstr("(staff, internal):\n> Done\n"));
+  EXPECT_THAT(text, HasSubstr("May become: open, closed"));
 }
 
 }  // namespace
-}  // namespace tickets
+}  // namespace helpdesk::tickets

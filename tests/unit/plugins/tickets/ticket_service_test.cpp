@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
+#include <toolhost/plugin/call.hpp>
+
+#include "refusal.hpp"
 #include "text.hpp"
 
-namespace tickets {
+namespace helpdesk::tickets {
 namespace {
 
 using testing::ElementsAre;
@@ -32,10 +38,8 @@ class FakeStore final : public TicketStore {
     if (std::find(taken_refs.begin(), taken_refs.end(), fresh.ref) != taken_refs.end()) return std::nullopt;
     return InsertedTicket{"2026-11-23T14:05:09+01:00", fresh.due_at, twins, {}};
   }
-  ClaimedKey claim_key(std::string_view, std::string_view, std::string_view, std::string_view) override {
-    return claim;
-  }
-  void settle_key(std::string_view, std::string_view, std::string_view, std::string_view ref, std::int64_t) override {
+  ClaimedKey claim_key(std::string_view, std::string_view, std::string_view) override { return claim; }
+  void settle_key(std::string_view, std::string_view, std::string_view ref, std::int64_t) override {
     settled_ref = ref;
   }
   TicketRows list(const TicketFilter& filter, SortKey, SortOrder, const std::optional<PagePosition>& after,
@@ -50,7 +54,8 @@ class FakeStore final : public TicketStore {
   }
   std::optional<StoredTicket> find_for_update(std::string_view ref) override { return find(ref, Finish::kKeepOpen); }
   std::vector<std::pair<std::int64_t, Message>> messages(std::string_view ref, std::int64_t before, std::int64_t limit,
-                                                         Finish) override {
+                                                         bool with_notes, Finish) override {
+    asked_for_notes = with_notes;
     std::vector<std::pair<std::int64_t, Message>> found;
     for (std::int64_t number = static_cast<std::int64_t>(bodies.size()) + 1; number >= 2; --number) {
       if (number >= before || found.size() == static_cast<std::size_t>(limit)) continue;
@@ -61,16 +66,55 @@ class FakeStore final : public TicketStore {
     }
     return found;
   }
-  std::vector<HistoryEvent> history(std::string_view, std::int64_t) override { return {}; }
-  StoredTicket add_reply(const ReplyChange& reply, const Actor&, Finish) override {
-    StoredTicket stored{reply.after, "2026-11-23T14:05:09+01:00"};
+  HistoryRows history(const HistoryCursor& before, std::int64_t limit, bool with_notes, Finish) override {
+    asked_for_notes = with_notes;
+    HistoryRows rows;
+    rows.has_ticket = before.ref == ticket.id;
+    for (std::int64_t version = std::min<std::int64_t>(before.version - 1, steps); version >= 1; --version) {
+      if (rows.events.size() == static_cast<std::size_t>(limit)) break;
+      rows.events.push_back({"2026-11-23T14:05:09+01:00", "bo", "hdsk_abc123", "title", step_text, step_text});
+      rows.versions.push_back(version);
+    }
+    return rows;
+  }
+  std::vector<MissedStep> steps_since(std::string_view, std::int64_t, bool) override {
+    return {{2, "ana@example.com", "priority", "normal", "high", 120}};
+  }
+  std::vector<LinkedTask> tasks(std::string_view, std::int64_t limit, Finish) override {
+    return std::vector<LinkedTask>(std::min(static_cast<std::size_t>(limit), task_count));
+  }
+  StoredTicket write(const TicketChange& change, const Actor&, Finish) override {
+    written.push_back(change);
+    return next_version(change.after);
+  }
+  StoredTicket write(const TicketChange& change, const FieldUpdate& fields, const Actor&) override {
+    written.push_back(change);
+    update = fields;
+    return next_version(change.after);
+  }
+  std::optional<std::string> duplicate_of(std::string_view ref) override {
+    const auto found = duplicates.find(std::string(ref));
+    if (found == duplicates.end()) return std::nullopt;
+    return found->second;
+  }
+  std::string shown(const std::string& moment) override { return "shown " + moment; }
+  std::vector<IdAndTitle> nearest(std::string_view) override { return {{"XYZ789", "VPN drops"}}; }
+  std::string today() override { return "2026-11-23 (Mon, Europe/Berlin)"; }
+
+  std::vector<TicketChange> written;
+  FieldUpdate update;
+  std::map<std::string, std::string> duplicates;
+  std::int64_t steps = 0;
+  std::string step_text = "x";
+  std::size_t task_count = 0;
+  bool asked_for_notes = true;
+
+ private:
+  static StoredTicket next_version(const Ticket& after) {
+    StoredTicket stored{after, "2026-11-23T14:05:09+01:00"};
     stored.ticket.version = stored.ticket.version.value_or(1) + 1;
     return stored;
   }
-  std::vector<std::pair<std::string, std::string>> nearest(const std::vector<std::string>&, std::string_view) override {
-    return {{"XYZ789", "VPN drops"}};
-  }
-  std::string today() override { return "2026-11-23 (Mon, Europe/Berlin)"; }
 };
 
 class TicketServiceTest : public testing::Test {
@@ -84,7 +128,16 @@ class TicketServiceTest : public testing::Test {
   }
 
   TicketService service() {
-    CallContext context;
+    const People people("bo@example.com", [](std::string_view text, std::size_t) {
+      std::vector<toolhost::Person> found;
+      if (text == "Ana Lima" || text == "ana@example.com") found.push_back({"ana@example.com", "Ana Lima", "agent"});
+      if (text == "Ana") found = {{"ana@example.com", "Ana Lima", "agent"}, {"ana.b@example.com", "Ana B", "agent"}};
+      return found;
+    });
+    CallContext context{.people = people};
+    context.may_read_notes = may_read_notes;
+    context.has_tasks = has_tasks;
+    context.categories = [this] { return categories; };
     context.actor = {"bo@example.com", "hdsk_abc123"};
     context.time_zone = "Europe/Berlin";
     context.random_bits = [this] { return next_random++; };
@@ -107,6 +160,8 @@ class TicketServiceTest : public testing::Test {
 
   FakeStore store;
   std::uint32_t next_random = 1;
+  bool may_read_notes = true, has_tasks = true;
+  std::vector<std::string> categories;
 };
 
 TEST_F(TicketServiceTest, CreateTakesAnotherIdWhenOneIsTaken) {
@@ -149,7 +204,7 @@ TEST_F(TicketServiceTest, CreateReadsPeopleAndTags) {
   EXPECT_EQ(result.ticket.title, "Printer 3rd floor");
   EXPECT_THAT(*result.ticket.tags, ElementsAre("vpn", "büro"));
   EXPECT_EQ(result.ticket.assignee, "bo@example.com");
-  EXPECT_EQ(result.ticket.requester, "Ana Lima");
+  EXPECT_EQ(result.ticket.requester, "ana@example.com");
   EXPECT_EQ(service().create({.title = "x"}).ticket.requester, "bo@example.com");
   EXPECT_EQ(service().create({.title = "x", .assignee = "none"}).ticket.assignee, std::nullopt);
 }
@@ -157,6 +212,9 @@ TEST_F(TicketServiceTest, CreateReadsPeopleAndTags) {
 TEST_F(TicketServiceTest, CreateRefusesWhatIsNoTitleTextOrDate) {
   const auto refused = [&](const CreateTicket& request) { return refusal_of([&] { service().create(request); }); };
   EXPECT_THAT(refused({.title = " \u202E "}), HasSubstr("title is empty"));
+  EXPECT_THAT(refused({.title = "\u200B\u2060"}), HasSubstr("title is empty"));
+  EXPECT_THAT(refused({.title = "x", .assignee = "Ana"}),
+              HasSubstr("assignee: 2 people match 'Ana': Ana Lima <ana@example.com>, Ana B <ana.b@example.com>"));
   EXPECT_THAT(refused({.title = "x", .description = std::string("a\0b", 3)}), HasSubstr("NUL"));
   EXPECT_EQ(refused({.title = "x", .due_at = "next week"}),
             "due_at 'next week' is not a date; today is 2026-11-23 (Mon, Europe/Berlin); use YYYY-MM-DD or a timestamp "
@@ -270,5 +328,187 @@ TEST_F(TicketServiceTest, ReplyRefusesAnEmptyBody) {
   EXPECT_THAT(refusal_of([&] { service().add_reply({"7QK4MX", std::string("a\0", 2), {}, {}}); }), HasSubstr("NUL"));
 }
 
+TEST_F(TicketServiceTest, CategoriesOfTheHelpdeskAreTheOnlyOnes) {
+  categories = {"Hardware", "Software", "Netzwerk"};
+  EXPECT_EQ(service().create({.title = "x", .category = "hardware"}).ticket.category, "Hardware");
+  EXPECT_EQ(refusal_of([&] { service().create({.title = "x", .category = "network"}); }),
+            "category 'network' is not one of this helpdesk's: Netzwerk, Software, Hardware");
+  EXPECT_THAT(refusal_of([&] { service().update({.id = "7QK4MX", .category = std::string("x")}); }),
+              HasSubstr("is not one of this helpdesk's"));
+  const TicketPage page = service().list({.category = "network"});
+  EXPECT_THAT(page.warnings.value().at(0), HasSubstr("is not one of this helpdesk's"));
+  EXPECT_EQ(store.asked_filter.category, "network");
+}
+
+TEST_F(TicketServiceTest, FiltersThatHoldNothingAreRefused) {
+  const auto refused = [&](const ListTickets& request) { return refusal_of([&] { service().list(request); }); };
+  EXPECT_THAT(refused({.assignee = " "}), HasSubstr("assignee is empty"));
+  EXPECT_THAT(refused({.requester = "\u200B"}), HasSubstr("requester is empty"));
+  EXPECT_THAT(refused({.tags = {" ", "\u200B"}}), HasSubstr("tags holds nothing"));
+  EXPECT_THAT(refused({.category = ""}), HasSubstr("category is empty"));
+  EXPECT_THAT(refused({.due_before = " "}), HasSubstr("due_before is empty"));
+  EXPECT_THAT(refused({.requester = "Ana"}), HasSubstr("requester: 2 people match 'Ana'"));
+}
+
+TEST_F(TicketServiceTest, UpdateOfNothingIsRefusedAndOfTheSameChangesNothing) {
+  EXPECT_THAT(refusal_of([&] { service().update({.id = "7QK4MX"}); }), HasSubstr("nothing to change"));
+  EXPECT_THAT(refusal_of([&] { service().update({.id = "7QK4MX", .expected_version = 1}); }),
+              HasSubstr("nothing to change"));
+  const UpdatedTicket same = service().update({.id = "7QK4MX", .title = " Printer ", .assignee = nullptr});
+  EXPECT_FALSE(same.changed);
+  EXPECT_EQ(same.ticket.version, 1);
+  EXPECT_THAT(store.written, IsEmpty());
+}
+
+TEST_F(TicketServiceTest, UpdateTellsWhatIsDifferent) {
+  const UpdatedTicket result = service().update({.id = "7QK4MX",
+                                                 .title = "Printer on fire",
+                                                 .priority = PriorityInput::kUrgent,
+                                                 .assignee = std::string("me"),
+                                                 .due_at = std::string("2026-11-30"),
+                                                 .tags_add = {"Fire"}});
+  EXPECT_TRUE(result.changed);
+  EXPECT_EQ(result.ticket.version, 2);
+  std::vector<std::string> fields;
+  for (const ChangedField& field : result.changed_fields) fields.push_back(field.field);
+  EXPECT_THAT(fields, ElementsAre("title", "priority", "assignee", "due_at", "tags"));
+  EXPECT_EQ(result.changed_fields[2].to, "bo@example.com");
+  EXPECT_EQ(store.update.title_key, title_key("Printer on fire"));
+  EXPECT_EQ(*store.update.due_at, "2026-11-30 23:59:59 Europe/Berlin");
+  EXPECT_TRUE(store.update.category.is_absent());
+  EXPECT_EQ(store.update.description, std::nullopt);
+}
+
+TEST_F(TicketServiceTest, UpdateRefusesEmptyValuesAndTakesNullAndNone) {
+  const auto refused = [&](const UpdateTicket& request) { return refusal_of([&] { service().update(request); }); };
+  EXPECT_THAT(refused({.id = "7QK4MX", .title = "\u200B"}), HasSubstr("title is empty"));
+  EXPECT_THAT(refused({.id = "7QK4MX", .assignee = std::string(" ")}), HasSubstr("assignee is empty; pass null"));
+  EXPECT_THAT(refused({.id = "7QK4MX", .requester = " "}), HasSubstr("requester is empty"));
+  EXPECT_THAT(refused({.id = "7QK4MX", .due_at = std::string("soon")}), HasSubstr("due_at 'soon' is not a date"));
+  EXPECT_THAT(refused({.id = "7QK4MX", .description = std::string("a\0", 2)}), HasSubstr("NUL"));
+  EXPECT_THAT(refused({.id = "XYZ788", .title = "x"}), HasSubstr("Ticket XYZ788 not found."));
+  store.ticket.assignee = "ana@example.com";
+  EXPECT_TRUE(service().update({.id = "7QK4MX", .assignee = std::string("None")}).changed);
+  EXPECT_TRUE(store.update.assignee.is_null());
+}
+
+TEST_F(TicketServiceTest, AnotherVersionIsToldWithWhoChangedWhat) {
+  store.ticket.version = 2;
+  const std::string expected =
+      "Ticket 7QK4MX was changed by Ana Lima 2 minutes ago: priority normal -> high; it has version 2 now, not 1; read "
+      "again";
+  EXPECT_THAT(refusal_of([&] { service().update({.id = "7QK4MX", .title = "x", .expected_version = 1}); }),
+              HasSubstr(expected));
+  EXPECT_THAT(
+      refusal_of([&] { service().set_status({.id = "7QK4MX", .status = Status::kResolved, .expected_version = 1}); }),
+      HasSubstr(expected));
+  EXPECT_THAT(store.written, IsEmpty());
+  EXPECT_TRUE(service().update({.id = "7QK4MX", .title = "x", .expected_version = 2}).changed);
+}
+
+TEST_F(TicketServiceTest, SetStatusChecksTheOriginalOfADuplicate) {
+  store.duplicates = {{"ABC123", ""}, {"DEF456", "ABC123"}, {"GHJ789", "7QK4MX"}};
+  const auto duplicate = [&](const char* of) {
+    return service().set_status({.id = "7QK4MX", .status = Status::kClosed, .duplicate_of = of});
+  };
+  EXPECT_EQ(duplicate("#abc123").ticket.duplicate_of, "ABC123");
+  EXPECT_THAT(*duplicate("DEF456").hint, HasSubstr("DEF456 is itself a duplicate; in the end of ABC123"));
+  EXPECT_THAT(refusal_of([&] { duplicate("7qk4mx"); }), HasSubstr("names ticket 7QK4MX itself"));
+  EXPECT_THAT(refusal_of([&] { duplicate("GHJ789"); }), HasSubstr("Ticket GHJ789 is a duplicate of 7QK4MX already"));
+  EXPECT_THAT(refusal_of([&] { duplicate("XYZ788"); }), HasSubstr("Ticket XYZ788 not found. Nearest: XYZ789"));
+  EXPECT_THAT(refusal_of([&] { duplicate("the other one"); }), HasSubstr("is not a ticket id"));
+}
+
+TEST_F(TicketServiceTest, ACommentIsNotAddedTwice) {
+  store.ticket.status = Status::kResolved;
+  const ChangedStatus again = service().set_status({.id = "7QK4MX", .status = Status::kResolved, .comment = "Done"});
+  EXPECT_FALSE(again.changed);
+  EXPECT_FALSE(again.comment);
+  EXPECT_THAT(*again.hint, HasSubstr("the comment was not added either"));
+  EXPECT_THAT(store.written, IsEmpty());
+  EXPECT_THAT(refusal_of([&] { service().set_status({.id = "7QK4MX", .status = Status::kOpen, .comment = "\u200B"}); }),
+              HasSubstr("comment is empty"));
+}
+
+TEST_F(TicketServiceTest, NotesAreForStaff) {
+  const AddedNote note = service().add_note({"7QK4MX", "The issue has been resolved", {}});
+  EXPECT_EQ(note.message.visibility, Visibility::kInternal);
+  EXPECT_EQ(note.hint, "The status is still open. If the ticket is done, call set_ticket_status.");
+  EXPECT_EQ(service().add_note({"7QK4MX", "Not resolved", {}}).hint, std::nullopt);
+  EXPECT_THAT(refusal_of([&] { service().add_note({"7QK4MX", " ", {}}); }), HasSubstr("body is empty"));
+  may_read_notes = false;
+  EXPECT_THAT(refusal_of([&] { service().add_note({"7QK4MX", "x", {}}); }), HasSubstr("this key's role is viewer"));
+  EXPECT_THAT(refusal_of([&] { service().set_status({.id = "7QK4MX", .status = Status::kResolved, .comment = "x"}); }),
+              HasSubstr("Internal comments are for staff"));
+  const ChangedStatus open = service().set_status(
+      {.id = "7QK4MX", .status = Status::kResolved, .comment = "x", .visibility = Visibility::kPublic});
+  EXPECT_EQ(open.comment->visibility, Visibility::kPublic);
+}
+
+TEST_F(TicketServiceTest, ViewersAreShownNoNotes) {
+  using enum Include;
+  service().get({.id = "7QK4MX", .include = std::vector{kMessages}});
+  EXPECT_TRUE(store.asked_for_notes);
+  may_read_notes = false;
+  service().get({.id = "7QK4MX", .include = std::vector{kMessages}});
+  EXPECT_FALSE(store.asked_for_notes);
+  store.asked_for_notes = true;
+  service().get({.id = "7QK4MX", .include = std::vector{kHistory}});
+  EXPECT_FALSE(store.asked_for_notes);
+  store.asked_for_notes = true;
+  service().history({.id = "7QK4MX"});
+  EXPECT_FALSE(store.asked_for_notes);
+}
+
+TEST_F(TicketServiceTest, ChangesAnswerWithTheBeginningOfALongText) {
+  const AddedNote note = service().add_note({"7QK4MX", std::string(5000, 'x'), {}});
+  EXPECT_EQ(count_characters(note.message.body), kEchoedText + 1);
+  EXPECT_EQ(store.written.at(0).message->body.size(), 5000u);
+}
+
+TEST_F(TicketServiceTest, HistoryGoesOnWhereTheCursorEnds) {
+  store.steps = 5;
+  HistoryPage page = service().history({.id = "7QK4MX", .limit = 2});
+  int events = 2;
+  for (; page.next_cursor; events += static_cast<int>(page.events.size())) {
+    page = service().history({.id = "7QK4MX", .limit = 2, .cursor = page.next_cursor});
+  }
+  EXPECT_EQ(events, 5);
+  EXPECT_THAT(refusal_of([&] { service().history({.id = "7QK4MX", .cursor = "guess"}); }),
+              HasSubstr("not one that ticket_history gave for ticket 7QK4MX"));
+  const std::string foreign = "sealed:" + encode(HistoryCursor{"ABC123", 3, "title"});
+  EXPECT_THAT(refusal_of([&] { service().history({.id = "7QK4MX", .cursor = foreign}); }),
+              HasSubstr("not one that ticket_history gave"));
+  EXPECT_THAT(refusal_of([&] { service().history({.id = "XYZ788"}); }), HasSubstr("Ticket XYZ788 not found."));
+}
+
+TEST_F(TicketServiceTest, HistoryStaysWithinTheBudget) {
+  store.steps = 200;
+  store.step_text = std::string(20000, 'x');
+  for (const std::int64_t limit : {1, 20, 100}) {
+    const HistoryPage page = service().history({.id = "7QK4MX", .limit = limit});
+    std::size_t characters = 0;
+    for (const HistoryEvent& event : page.events) characters += count_characters(*event.from + *event.to);
+    EXPECT_LE(characters, kTextBudget + 2 * static_cast<std::size_t>(limit)) << limit;
+    EXPECT_TRUE(page.truncated);
+    EXPECT_THAT(*page.rest, HasSubstr("a smaller limit"));
+  }
+  const TicketDetails details = service().get({.id = "7QK4MX", .include = std::vector{Include::kHistory}});
+  EXPECT_EQ(details.history->size(), 20u);
+  EXPECT_THAT(*details.rest, HasSubstr("ticket_history has them all"));
+}
+
+TEST_F(TicketServiceTest, TasksComeOnlyWhenAskedForAndWhenThereIsAPluginForThem) {
+  store.task_count = 25;
+  EXPECT_EQ(service().get({.id = "7QK4MX"}).tasks, std::nullopt);
+  const TicketDetails details = service().get({.id = "7QK4MX", .include = std::vector{Include::kTasks}});
+  EXPECT_EQ(details.tasks->size(), 20u);
+  EXPECT_THAT(*details.rest, HasSubstr("list_tasks"));
+  has_tasks = false;
+  const TicketDetails without = service().get({.id = "7QK4MX", .include = std::vector{Include::kTasks}});
+  EXPECT_EQ(without.tasks, std::nullopt);
+  EXPECT_EQ(without.rest, "This helpdesk keeps no tasks.");
+}
+
 }  // namespace
-}  // namespace tickets
+}  // namespace helpdesk::tickets

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace tickets {
+namespace helpdesk {
 namespace {
 
 using testing::Contains;
@@ -95,6 +95,7 @@ TEST(CleanLine, IsOneTrimmedLine) {
                        "d \n"),
             "a b c d");
   EXPECT_EQ(clean_line(" \u202E\x01 "), "");
+  EXPECT_EQ(clean_line("\u200B\u3000"), "");
 }
 
 TEST(Shorten, CutsBetweenCharacters) {
@@ -105,8 +106,43 @@ TEST(Shorten, CutsBetweenCharacters) {
   EXPECT_TRUE(was_cut);
 }
 
+TEST(ShortenAtWord, CutsBetweenWordsAndCountsTheEllipsis) {
+  EXPECT_EQ(shorten_at_word("one two three", 13), "one two three");
+  EXPECT_EQ(shorten_at_word("one two three", 12), "one two…");
+  EXPECT_EQ(shorten_at_word("one two three", 8), "one two…");
+  EXPECT_EQ(shorten_at_word("Donaudampfschifffahrt", 6), "Donau…");
+  EXPECT_EQ(count_characters(shorten_at_word(std::string(300, 'x'), 80)), 80u);
+}
+
+TEST(QuoteUnlessToken, QuotesWhatPeopleWrote) {
+  EXPECT_EQ(quote_unless_token("in_progress"), "in_progress");
+  EXPECT_EQ(quote_unless_token("2026-11-23T14:05:09+01:00"), "2026-11-23T14:05:09+01:00");
+  EXPECT_EQ(quote_unless_token("ana@example.com"), "ana@example.com");
+  EXPECT_EQ(quote_unless_token("a \"b\""), "\"a 'b'\"");
+  EXPECT_EQ(quote_unless_token(""), "\"\"");
+  EXPECT_EQ(quote_unless_token("é"), "\"é\"");
+}
+
 TEST(QuoteLine, HasNoQuotesInside) {
   EXPECT_EQ(quote_line("a \"b\" c"), "\"a 'b' c\"");
+}
+
+TEST(QuoteLines, BeginsEveryLine) {
+  EXPECT_EQ(quote_lines("a\n\nb"), "> a\n> \n> b\n");
+}
+
+TEST(IsBlank, CountsWhatIsDrawnAsNothing) {
+  for (const char* blank : {"", " \n\t", "\u200B\u200C\u200D\u2060\uFEFF", "\u2800\u3164\u115F", "\u180E\u00AD"}) {
+    EXPECT_TRUE(is_blank(blank)) << blank;
+  }
+  for (const char* visible : {"a", "0", "\u200Bя", "👍🏽", "."}) EXPECT_FALSE(is_blank(visible)) << visible;
+}
+
+TEST(EditDistance, CountsSwapsOnce) {
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("chen", "chne"), 1u);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("same", "same"), 0u);
 }
 
 TEST(CountCharacters, CountsCodePoints) {
@@ -195,4 +231,4 @@ TEST(ReadMoment, NothingElseIsADate) {
 }
 
 }  // namespace
-}  // namespace tickets
+}  // namespace helpdesk

@@ -4,8 +4,10 @@
 #include <charconv>
 #include <chrono>
 #include <iterator>
+#include <numeric>
+#include <utility>
 
-namespace tickets {
+namespace helpdesk {
 namespace {
 
 constexpr std::string_view kRefAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -46,6 +48,13 @@ void append(std::string& out, char32_t character) {
   }
 }
 
+/// How many bytes at the front are ASCII characters that people type.
+std::size_t count_plain(std::string_view text) {
+  std::size_t count = 0;
+  while (count < text.size() && ((text[count] >= ' ' && text[count] <= '~') || text[count] == '\n')) ++count;
+  return count;
+}
+
 bool is_bidirectional_control(char32_t c) {
   return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
@@ -54,6 +63,15 @@ bool is_variation_selector(char32_t c) {
 }
 bool is_tag(char32_t c) {
   return c >= 0xE0000 && c <= 0xE007F;
+}
+
+/// White space and what is drawn as nothing.
+bool is_invisible(char32_t c) {
+  return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD || c == 0x034F || c == 0x115F || c == 0x1160 ||
+         c == 0x1680 || c == 0x17B4 || c == 0x17B5 || (c >= 0x180B && c <= 0x180F) || (c >= 0x2000 && c <= 0x200F) ||
+         (c >= 0x2028 && c <= 0x202F) || (c >= 0x205F && c <= 0x206F) || c == 0x2800 || c == 0x3000 || c == 0x3164 ||
+         c == 0xFEFF || c == 0xFFA0 || (c >= 0xFFF0 && c <= 0xFFFB) || is_variation_selector(c) || is_tag(c) ||
+         c == kNoCharacter;
 }
 
 char32_t fold(char32_t c) {
@@ -216,6 +234,13 @@ std::string clean(std::string_view text) {
   char32_t previous = 0;
   bool in_flag = false;  // an emoji flag such as Wales is a black flag followed by tag characters
   while (!text.empty()) {
+    if (const std::size_t plain = count_plain(text); plain > 0) {
+      out.append(text.substr(0, plain));
+      previous = static_cast<unsigned char>(text[plain - 1]);
+      in_flag = false;
+      text.remove_prefix(plain);
+      continue;
+    }
     const char32_t c = take(text);
     in_flag = c == kBlackFlag || (in_flag && is_tag(c));
     const bool is_control = c < 0x20 ? c != '\n' && c != '\t' : (c >= 0x7F && c < 0xA0) || c == 0xFEFF;
@@ -231,7 +256,14 @@ std::string clean(std::string_view text) {
 std::string clean_line(std::string_view text) {
   std::string line = clean(text);
   std::replace_if(line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return std::string(trim(line));
+  return is_blank(line) ? std::string() : std::string(trim(line));
+}
+
+bool is_blank(std::string_view text) {
+  while (!text.empty()) {
+    if (!is_invisible(take(text))) return false;
+  }
+  return true;
 }
 
 std::string shorten(std::string_view text, std::size_t limit, bool& was_cut) {
@@ -244,6 +276,34 @@ std::string shorten(std::string_view text, std::size_t limit, bool& was_cut) {
     take(rest);
   }
   return std::string(text);
+}
+
+std::string quote_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    out.append("> ").append(text.substr(0, end)).append("\n");
+    if (end == std::string_view::npos) return out;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string shorten_at_word(std::string_view text, std::size_t limit) {
+  if (count_characters(text) <= limit) return std::string(text);
+  bool was_cut = false;
+  std::string cut = shorten(text, limit - 1, was_cut);
+  cut.resize(cut.size() - std::string_view("…").size());
+  const std::size_t space = cut.find_last_of(' ');
+  const bool is_between_words = text[cut.size()] == ' ' || space == std::string::npos || space < cut.size() / 2;
+  return std::string(trim(std::string_view(cut).substr(0, is_between_words ? cut.size() : space))) + "…";
+}
+
+std::string quote_unless_token(std::string_view line) {
+  const bool is_token = !line.empty() && std::all_of(line.begin(), line.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("_-+.:@").find(c) != std::string_view::npos;
+  });
+  return is_token ? std::string(line) : quote_line(line);
 }
 
 std::string quote_line(std::string_view line) {
@@ -272,6 +332,22 @@ std::uint64_t hash64(std::string_view bytes) {
   return hash(bytes);
 }
 
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  // Three rows of the table: the distance of each prefix of b from the prefixes of a.
+  std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  std::iota(last.begin(), last.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (is_swap) row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+    before_last = std::exchange(last, row);
+  }
+  return last.back();
+}
+
 std::int64_t title_key(std::string_view title) {
   std::vector<std::string> words = words_of(title);
   std::erase_if(words, is_stop_word);
@@ -295,7 +371,8 @@ bool sounds_resolved(std::string_view text) {
   return false;
 }
 
-std::optional<std::string> read_moment(std::string_view input, std::string_view time_zone, DayEdge edge) {
+std::optional<std::string> read_moment(std::string_view input, std::string_view time_zone, DayEdge edge,
+                                       unsigned first_year) {
   input = trim(input);
   std::string_view rest = input;
   const auto year = take_number(rest, 4);
@@ -303,7 +380,7 @@ std::optional<std::string> read_moment(std::string_view input, std::string_view 
   const auto month = take_number(rest, 2);
   if (!month || !take_character(rest, "-")) return std::nullopt;
   const auto day = take_number(rest, 2);
-  if (!day || *year < 2000 || *year > 2199) return std::nullopt;
+  if (!day || *year < first_year || *year > 2199) return std::nullopt;
   const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(*year)}, std::chrono::month{*month},
                                          std::chrono::day{*day}};
   if (!date.ok()) return std::nullopt;
@@ -315,4 +392,4 @@ std::optional<std::string> read_moment(std::string_view input, std::string_view 
   return std::string(input);
 }
 
-}  // namespace tickets
+}  // namespace helpdesk

@@ -1,0 +1,33 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace toolhost {
+class Call;
+}
+
+/// What tools make of their arguments.
+namespace helpdesk {
+
+/// One line of what the caller gave; nothing when that is nothing to read.
+std::optional<std::string> given(const std::optional<std::string>& argument);
+
+/// The same for a filter: one that holds nothing to read is refused, because without it the answer would be another.
+std::optional<std::string> given_filter(std::string_view parameter, const std::optional<std::string>& argument);
+
+/// True for `word` in any case; `word` is in lower case.
+bool is_word(std::string_view text, std::string_view word);
+
+/// Refuses U+0000, which the database cannot store.
+void refuse_nul(std::string_view parameter, std::string_view text);
+
+/// Lines in lower case, each once, without empty ones.
+std::vector<std::string> read_tags(const std::vector<std::string>& tags);
+
+/// 32 random bits, for make_ref().
+std::uint32_t random_bits(toolhost::Call& call);
+
+}  // namespace helpdesk

@@ -1,0 +1,33 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace toolhost {
+class Call;
+}
+
+/// Ids that callers give: reading them, and the answer when nothing has them. The characters are text.hpp's.
+namespace helpdesk {
+
+/// What an id belongs to.
+struct Findable {
+  std::string_view noun;    ///< "ticket"
+  std::string_view finder;  ///< the tool that finds one: "list_tickets"
+};
+
+/// The canonical form of `input`. Throws Refusal for what cannot be an id.
+std::string read_id(const Findable& kind, std::string_view input);
+
+/// Id and title.
+using IdAndTitle = std::pair<std::string, std::string>;
+
+/// "Ticket XYZ788 not found. Nearest: XYZ789 "VPN drops". Use list_tickets to find it."
+[[noreturn]] void refuse_unknown(const Findable& kind, std::string_view ref, const std::vector<IdAndTitle>& nearest);
+
+/// Up to three rows of `relation`, SQL with the columns ref and title, whose id is one mistake away from `ref` or
+/// begins like it, the former first.
+std::vector<IdAndTitle> nearest_ids(toolhost::Call& call, std::string_view relation, std::string_view ref);
+
+}  // namespace helpdesk
