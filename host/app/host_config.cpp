@@ -7,7 +7,7 @@
 namespace toolhost::app {
 namespace {
 
-constexpr const char* kShippedPlugins[] = {"tickets.so", "tasks.so"};
+constexpr const char* kShippedPlugins[] = {"tickets.so", "tasks.so", "search.so"};
 
 std::string environment(const char* name) {
   const char* text = std::getenv(name);
