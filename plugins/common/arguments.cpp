@@ -42,6 +42,27 @@ std::vector<std::string> read_tags(const std::vector<std::string>& tags) {
   return read;
 }
 
+std::optional<std::vector<std::string>> read_tag_filter(const std::vector<std::string>& tags) {
+  if (tags.empty()) return std::nullopt;
+  std::vector<std::string> read = read_tags(tags);
+  if (!read.empty()) return read;
+  throw Refusal(Refusal::Kind::kInvalid, "tags holds nothing to look for; give a tag, or leave it out");
+}
+
+std::string today(toolhost::Call& call) {
+  const std::string time_zone(call.time_zone());
+  toolhost::Rows rows = call.query("select to_char($2::timestamptz at time zone $1::text, 'YYYY-MM-DD (Dy')", time_zone,
+                                   toolhost::Time{call.now_us()});
+  return std::string(rows.next().text(0)) + ", " + time_zone + ')';
+}
+
+void refuse_moment(std::string_view parameter, std::string_view given, std::string_view today, bool takes_time) {
+  throw Refusal(Refusal::Kind::kInvalid, std::string(parameter) + " '" + std::string(given) +
+                                             "' is not a date; today is " + std::string(today) + "; use YYYY-MM-DD" +
+                                             (takes_time ? " or a timestamp such as 2026-11-30T17:00" : "") +
+                                             " (years 2000 to 2199)");
+}
+
 std::uint32_t random_bits(toolhost::Call& call) {
   // The last four bytes of a UUID of version 7 are random.
   const auto bytes = call.new_uuid().bytes;

@@ -27,6 +27,17 @@ void refuse_nul(std::string_view parameter, std::string_view text);
 /// Lines in lower case, each once, without empty ones.
 std::vector<std::string> read_tags(const std::vector<std::string>& tags);
 
+/// The same for a filter: nothing when there are none, and a Refusal when there are only empty ones.
+std::optional<std::vector<std::string>> read_tag_filter(const std::vector<std::string>& tags);
+
+/// The day in the tenant's time zone: "2026-11-23 (Mon, Europe/Berlin)".
+std::string today(toolhost::Call& call);
+
+/// Refuses what read_moment() does not take, and says how to write it. `takes_time`: the parameter is not only for
+/// days.
+[[noreturn]] void refuse_moment(std::string_view parameter, std::string_view given, std::string_view today,
+                                bool takes_time = true);
+
 /// 32 random bits, for make_ref().
 std::uint32_t random_bits(toolhost::Call& call);
 

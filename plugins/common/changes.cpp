@@ -1,5 +1,8 @@
 #include "changes.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "arguments.hpp"
 #include "refusal.hpp"
 #include "text.hpp"
@@ -11,9 +14,16 @@ constexpr std::size_t kShownVersions = 3;
 constexpr std::size_t kShownText = 60;
 constexpr std::size_t kResultText = 200;
 
-std::string shown(const std::optional<std::string>& value) {
+/// Fields whose values are words of the system. All others are written by people.
+bool is_own_word(std::string_view field) {
+  static constexpr std::array<std::string_view, 9> kFields = {
+      "due_at", "due_date", "duplicate_of", "priority", "reply", "resolution", "status", "ticket_id", "waiting_on"};
+  return std::binary_search(kFields.begin(), kFields.end(), field);
+}
+
+std::string shown(std::string_view field, const std::optional<std::string>& value) {
   if (!value) return "none";
-  return quote_unless_token(*value);
+  return is_own_word(field) ? quote_unless_token(*value) : quote_line(*value);
 }
 
 /// At most `limit` characters on one line.
@@ -50,8 +60,8 @@ std::vector<ChangedField> changed_fields(const std::vector<FieldChange>& changes
 
 std::string described(const ChangedField& change) {
   if (!change.from && !change.to) return change.field;
-  if (!change.from) return change.field + ' ' + shown(change.to);
-  return change.field + ' ' + shown(change.from) + " -> " + shown(change.to);
+  if (!change.from) return change.field + ' ' + shown(change.field, change.to);
+  return change.field + ' ' + shown(change.field, change.from) + " -> " + shown(change.field, change.to);
 }
 
 std::string ago(std::int64_t seconds) {

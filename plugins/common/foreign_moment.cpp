@@ -110,13 +110,14 @@ std::optional<std::string> iso_of(std::string_view input) {
 
 }  // namespace
 
-std::optional<std::string> read_foreign_moment(std::string_view input, std::string_view time_zone) {
+std::optional<std::string> read_foreign_moment(std::string_view input, std::string_view time_zone, DayEdge edge) {
   constexpr unsigned kFirstYear = 1970;
+  constexpr std::size_t kMicroseconds = 6;
   input = trim(input);
   if (auto moment = read_epoch(input)) return moment;
-  if (auto moment = read_moment(input, time_zone, DayEdge::kStart, kFirstYear)) return moment;
+  if (auto moment = read_moment(input, time_zone, edge, kFirstYear, kMicroseconds)) return moment;
   const auto iso = iso_of(input);
-  return iso ? read_moment(*iso, time_zone, DayEdge::kStart, kFirstYear) : std::nullopt;
+  return iso ? read_moment(*iso, time_zone, edge, kFirstYear, kMicroseconds) : std::nullopt;
 }
 
 }  // namespace helpdesk

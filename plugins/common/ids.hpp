@@ -14,7 +14,7 @@ namespace helpdesk {
 /// What an id belongs to.
 struct Findable {
   std::string_view noun;    ///< "ticket"
-  std::string_view finder;  ///< the tool that finds one: "list_tickets"
+  std::string_view finder;  ///< the tools that find one: "search_tickets or list_tickets"
 };
 
 /// The canonical form of `input`. Throws Refusal for what cannot be an id.
@@ -23,7 +23,7 @@ std::string read_id(const Findable& kind, std::string_view input);
 /// Id and title.
 using IdAndTitle = std::pair<std::string, std::string>;
 
-/// "Ticket XYZ788 not found. Nearest: XYZ789 "VPN drops". Use list_tickets to find it."
+/// "Ticket XYZ788 not found. Nearest: XYZ789 "VPN drops". Use search_tickets or list_tickets to find it."
 [[noreturn]] void refuse_unknown(const Findable& kind, std::string_view ref, const std::vector<IdAndTitle>& nearest);
 
 /// Up to three rows of `relation`, SQL with the columns ref and title, whose id is one mistake away from `ref` or

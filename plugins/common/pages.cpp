@@ -1,6 +1,7 @@
 #include "pages.hpp"
 
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "refusal.hpp"
@@ -21,6 +22,11 @@ std::vector<std::string_view> split(std::string_view text) {
 }
 
 }  // namespace
+
+bool TextBudget::take(std::size_t characters) {
+  used_ += characters;
+  return !std::exchange(is_begun_, true) || used_ <= kTextBudget;
+}
 
 std::string encode(const ListCursor& cursor) {
   return "list\n" + std::to_string(cursor.filters) + kSeparator + cursor.position.first_key + kSeparator +

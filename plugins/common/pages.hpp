@@ -1,6 +1,7 @@
 #pragma once
 #include <toolhost/plugin/enums.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,6 +19,21 @@ TH_ENUM(ResponseFormat, value(ResponseFormat::kConcise, "concise"), value(Respon
 
 /// What matches a list's filters is counted up to here.
 inline constexpr std::int64_t kCounted = 1000;
+
+/// Characters of people's texts in one answer.
+inline constexpr std::size_t kTextBudget = 20'000;
+
+/// Says when the characters of a page are used up.
+class TextBudget {
+ public:
+  /// Takes the characters of one item more; false when the page has to end before it. The first item always fits, so
+  /// that every page leads on.
+  bool take(std::size_t characters);
+
+ private:
+  std::size_t used_ = 0;
+  bool is_begun_ = false;
+};
 
 /// Where a page ended: the sort columns of its last row.
 struct PagePosition {

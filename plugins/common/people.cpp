@@ -66,26 +66,45 @@ std::vector<Person> People::named(std::string_view person) const {
   return people;
 }
 
-std::string People::read(std::string_view parameter, std::string_view person) const {
+std::optional<std::string> People::resolved(std::string_view parameter, std::string_view person) const {
   if (is_word(person, "me")) return principal_;
   const std::vector<Person> found = named(person);
   if (found.size() == 1) return found.front().email;
   if (is_address(person)) return std::string(person);
-  const std::string quoted = "'" + std::string(person) + "'";
   if (found.size() > 1) {
     throw Refusal(Refusal::Kind::kInvalid, std::string(parameter) + ": " + std::to_string(found.size()) +
-                                               " people match " + quoted + ": " + listed(found) +
+                                               " people match '" + std::string(person) + "': " + listed(found) +
                                                "; give the e-mail address");
   }
-  const std::vector<Person> everybody = named("");
-  if (everybody.empty()) return std::string(person);
-  throw Refusal(Refusal::Kind::kInvalid, std::string(parameter) + ": nobody here is called " + quoted +
-                                             ". Nearest: " + listed(nearest_to(everybody, person)) +
-                                             ". Give an e-mail address for somebody else");
+  if (named("").empty()) return std::string(person);
+  return std::nullopt;
 }
 
-std::string People::read_if_clear(std::string_view person) const {
-  const std::vector<Person> found = named(person);
+std::string People::nobody_called(std::string_view parameter, std::string_view person,
+                                  std::string_view separator) const {
+  return std::string(parameter) + ": nobody here is called '" + std::string(person) + '\'' + std::string(separator) +
+         listed(nearest_to(named(""), person));
+}
+
+std::string People::read(std::string_view parameter, std::string_view person) const {
+  if (auto stored = resolved(parameter, person)) return *std::move(stored);
+  throw Refusal(Refusal::Kind::kInvalid,
+                nobody_called(parameter, person, ". Nearest: ") + ". Give an e-mail address for somebody else");
+}
+
+std::string People::read_filter(std::string_view parameter, std::string_view person,
+                                std::vector<std::string>& warnings) const {
+  if (auto stored = resolved(parameter, person)) return *std::move(stored);
+  warnings.push_back(nobody_called(parameter, person, "; nearest: "));
+  return std::string(person);
+}
+
+std::string People::read_exact(std::string_view person) const {
+  std::vector<Person> found = named(person);
+  const std::string folded = fold_case(person);
+  std::erase_if(found, [&](const Person& one) {
+    return fold_case(one.email) != folded && fold_case(clean_line(one.name)) != folded;
+  });
   return found.size() == 1 ? found.front().email : std::string(person);
 }
 

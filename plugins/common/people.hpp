@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,13 +26,23 @@ class People {
   /// several members'. `person` is one line.
   [[nodiscard]] std::string read(std::string_view parameter, std::string_view person) const;
 
-  /// The same without refusals, for data that comes from elsewhere: a name that does not say who stays as it is.
-  [[nodiscard]] std::string read_if_clear(std::string_view person) const;
+  /// The same for a filter, which may look for somebody who is no member: a name that is nobody's stays as it is, and
+  /// `warnings` says so.
+  [[nodiscard]] std::string read_filter(std::string_view parameter, std::string_view person,
+                                        std::vector<std::string>& warnings) const;
+
+  /// For data that comes from elsewhere: one member's address or whole name is the address, all else stays as it is.
+  [[nodiscard]] std::string read_exact(std::string_view person) const;
 
   /// How people call a stored person: the member's name, or the text itself.
   [[nodiscard]] std::string called(const std::string& person) const;
 
  private:
+  /// The stored form; nullopt for a name that no member has.
+  [[nodiscard]] std::optional<std::string> resolved(std::string_view parameter, std::string_view person) const;
+  /// "assignee: nobody here is called 'Bob'", and the nearest names after `separator`.
+  [[nodiscard]] std::string nobody_called(std::string_view parameter, std::string_view person,
+                                          std::string_view separator) const;
   [[nodiscard]] std::vector<toolhost::Person> named(std::string_view person) const;
 
   std::string principal_;

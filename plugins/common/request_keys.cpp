@@ -7,11 +7,19 @@
 #include "text.hpp"
 
 namespace helpdesk {
+namespace {
+
+constexpr std::size_t kLongestKey = 64;
+
+}  // namespace
 
 std::string key_of(const std::optional<std::string>& argument, std::string_view beside) {
   std::string key(argument && !argument->empty() ? std::string_view(*argument) : beside);
   refuse_nul("idempotency_key", key);
-  return key;
+  const std::size_t length = count_characters(key);
+  if (length <= kLongestKey) return key;
+  throw Refusal(Refusal::Kind::kInvalid, "idempotency_key has " + std::to_string(length) + " characters; at most " +
+                                             std::to_string(kLongestKey));
 }
 
 ClaimedKey claim_key(toolhost::Call& call, std::string_view tool, std::string_view key, std::string_view request) {

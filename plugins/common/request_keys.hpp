@@ -25,7 +25,8 @@ struct ClaimedKey {
   std::int64_t number = 0;
 };
 
-/// The key of a call: the argument, else what came beside the arguments; empty when there is none. Throws Refusal.
+/// The key of a call: the argument, else what came beside the arguments; empty when there is none. Throws Refusal for
+/// one that the table does not take.
 std::string key_of(const std::optional<std::string>& argument, std::string_view beside);
 
 /// Waits for a concurrent call with the same key to end. `request`: a RequestText of the other arguments.

@@ -65,6 +65,25 @@ bool is_tag(char32_t c) {
   return c >= 0xE0000 && c <= 0xE007F;
 }
 
+bool is_joiner(char32_t c) {
+  return c == 0x200C || c == 0x200D;
+}
+
+/// Line breaks of any writing; a carriage return before a line feed is none.
+bool is_line_break(char32_t c, std::string_view rest) {
+  return c == '\v' || c == '\f' || c == 0x85 || c == 0x2028 || c == 0x2029 || (c == '\r' && !rest.starts_with('\n'));
+}
+
+/// What carries nothing that a reader could see, and could hide something from them.
+bool is_hidden(char32_t c) {
+  const bool is_control = c < 0x20 ? c != '\n' && c != '\t' : c >= 0x7F && c < 0xA0;
+  const bool is_private = (c >= 0xE000 && c <= 0xF8FF) || (c >= 0xF0000 && c <= 0x10FFFF);
+  const bool is_filler = c == 0x115F || c == 0x1160 || c == 0x3164 || c == 0xFFA0;
+  const bool is_zero_width = c == 0xAD || c == 0x180E || c == 0x200B || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
+                             (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0100 && c <= 0xE01EF);
+  return c == kNoCharacter || is_control || is_private || is_filler || is_zero_width || is_bidirectional_control(c);
+}
+
 /// White space and what is drawn as nothing.
 bool is_invisible(char32_t c) {
   return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD || c == 0x034F || c == 0x115F || c == 0x1160 ||
@@ -97,6 +116,16 @@ bool is_word_character(char32_t c) {
   if (c == kNoCharacter || c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA;
   return c != 0xD7 && c != 0xF7 && !(c >= 0x2000 && c <= 0x206F) && !(c >= 0x3000 && c <= 0x303F) &&
          !is_variation_selector(c);
+}
+
+/// Letters and emoji beyond Latin-1, which a joiner or non-joiner may stand between.
+bool is_joinable(char32_t c) {
+  return c > 0xFF && is_word_character(c) && !is_hidden(c) && !is_tag(c);
+}
+
+/// True when the character at the front is joinable.
+bool begins_joinable(std::string_view rest) {
+  return !rest.empty() && is_joinable(take(rest));
 }
 
 /// Folded words in the order of the text.
@@ -145,8 +174,9 @@ bool take_character(std::string_view& rest, std::string_view any_of) {
   return true;
 }
 
-/// "T14:05", "T14:05:09", "T14:05:09.123"; true when it is a time of day, with `rest` behind it.
-bool take_time_of_day(std::string_view& rest) {
+/// "T14:05", "T14:05:09", "T14:05:09.123"; true when it is a time of day, with `rest` behind it and `fraction` the
+/// digits of its fraction of a second.
+bool take_time_of_day(std::string_view& rest, std::string_view& fraction) {
   if (!take_character(rest, "Tt ")) return false;
   const auto hour = take_number(rest, 2);
   if (!hour || *hour > 23 || !take_character(rest, ":")) return false;
@@ -157,6 +187,7 @@ bool take_time_of_day(std::string_view& rest) {
   if (!second || *second > 59) return false;
   if (!take_character(rest, ".")) return true;
   const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  fraction = rest.substr(0, digits);
   rest.remove_prefix(digits);
   return digits >= 1 && digits <= 9;
 }
@@ -243,11 +274,16 @@ std::string clean(std::string_view text) {
     }
     const char32_t c = take(text);
     in_flag = c == kBlackFlag || (in_flag && is_tag(c));
-    const bool is_control = c < 0x20 ? c != '\n' && c != '\t' : (c >= 0x7F && c < 0xA0) || c == 0xFEFF;
-    const bool is_dropped = c == kNoCharacter || is_control || is_bidirectional_control(c) || (is_tag(c) && !in_flag) ||
-                            (is_variation_selector(c) && is_variation_selector(previous));
-    if (is_dropped) continue;
-    append(out, c == 0x2028 || c == 0x2029 ? U'\n' : c);
+    if (is_line_break(c, text)) {
+      out += '\n';
+      previous = '\n';
+      continue;
+    }
+    const bool is_loose_selector = is_variation_selector(c) && is_invisible(previous);
+    const bool is_loose_joiner =
+        is_joiner(c) && !((is_joinable(previous) || is_variation_selector(previous)) && begins_joinable(text));
+    if (is_hidden(c) || (is_tag(c) && !in_flag) || is_loose_selector || is_loose_joiner) continue;
+    append(out, c);
     previous = c;
   }
   return out;
@@ -372,7 +408,7 @@ bool sounds_resolved(std::string_view text) {
 }
 
 std::optional<std::string> read_moment(std::string_view input, std::string_view time_zone, DayEdge edge,
-                                       unsigned first_year) {
+                                       unsigned first_year, std::size_t fraction_digits) {
   input = trim(input);
   std::string_view rest = input;
   const auto year = take_number(rest, 4);
@@ -386,10 +422,15 @@ std::optional<std::string> read_moment(std::string_view input, std::string_view 
   if (!date.ok()) return std::nullopt;
   const std::string zone = ' ' + std::string(time_zone);
   if (rest.empty()) return std::string(input) + (edge == DayEdge::kStart ? " 00:00:00" : " 23:59:59") + zone;
-  if (!take_time_of_day(rest)) return std::nullopt;
-  if (rest.empty()) return std::string(input) + zone;
-  if (!take_offset(rest) || !rest.empty()) return std::nullopt;
-  return std::string(input);
+  std::string_view fraction;
+  if (!take_time_of_day(rest, fraction)) return std::nullopt;
+  const std::string_view offset = rest;
+  if (!rest.empty() && (!take_offset(rest) || !rest.empty())) return std::nullopt;
+  // Cut, because PostgreSQL would round: perhaps into the next day.
+  const std::size_t kept = std::min(fraction.size(), fraction_digits);
+  const std::size_t cut = kept > 0 ? fraction.size() - kept : fraction.size() + (fraction.empty() ? 0 : 1);
+  std::string moment(input.substr(0, input.size() - offset.size() - cut));
+  return moment.append(offset.empty() ? std::string_view(zone) : offset);
 }
 
 }  // namespace helpdesk

@@ -29,9 +29,10 @@ std::vector<std::string> refs_one_mistake_away(std::string_view mistyped);
 /// Number of code points.
 std::size_t count_characters(std::string_view text);
 
-/// The text without what could deceive a reader or a terminal: control characters (line feed and tab stay),
-/// bidirectional controls, invisible tag characters outside emoji flags, repeated variation selectors. Emoji and
-/// right-to-left script stay.
+/// The text without what could deceive a reader or a terminal: control characters (tabs and line breaks stay, the
+/// latter as line feeds), bidirectional controls, invisible characters, private use, tag characters outside emoji
+/// flags, variation selectors and joiners that have nothing to do where they stand. Emoji and right-to-left script
+/// stay.
 std::string clean(std::string_view text);
 
 /// The same on one line, without white space at its ends; empty when there is nothing to see.
@@ -86,8 +87,9 @@ bool sounds_resolved(std::string_view text);
 enum class DayEdge { kStart, kEnd };
 
 /// An ISO 8601 date or timestamp as text that PostgreSQL reads as timestamptz; what has no offset gets `time_zone`
-/// (IANA name). nullopt when it is neither, does not exist in the calendar, or lies outside `first_year` to 2199.
+/// (IANA name). Of a fraction of a second the first `fraction_digits` stay. nullopt when it is neither, does not exist
+/// in the calendar, or lies outside `first_year` to 2199.
 std::optional<std::string> read_moment(std::string_view input, std::string_view time_zone, DayEdge edge,
-                                       unsigned first_year = 2000);
+                                       unsigned first_year = 2000, std::size_t fraction_digits = 0);
 
 }  // namespace helpdesk

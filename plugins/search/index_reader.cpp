@@ -6,6 +6,9 @@
 namespace search {
 namespace {
 
+/// Documents that a search still reads when there are more than kMostPending.
+constexpr std::size_t kReadWhenBehind = 500;
+
 /// What is cached of a term: absent terms too.
 struct CachedTerm {
   std::string postings, positions;
@@ -16,6 +19,7 @@ struct PendingSegment {
   Columns columns;
   std::unordered_map<std::string, CachedTerm> terms;
   std::shared_ptr<const Vocabulary> words;
+  bool is_cut = false;  ///< there was more text than may be read
 };
 
 class PendingReader final : public SegmentReader {
@@ -90,24 +94,23 @@ class StoredSegment final : public SegmentReader {
 };
 
 std::optional<IndexState> read_state(toolhost::Call& call) {
-  // In a database that was restored elsewhere, transactions count from the beginning again.
-  toolhost::Rows rows = call.query(
-      "select index_id, generation, case when watermark > pg_snapshot_xmin(pg_current_snapshot())::text::bigint then 0 "
-      "else watermark end, language from index_state");
+  toolhost::Rows rows = call.query("select index_id, generation, language from index_state");
   const toolhost::Row row = rows.next();
   if (!row) return std::nullopt;
-  return IndexState{std::string(row.text(0)), row.i64(1), row.i64(2), std::string(row.text(3))};
+  return IndexState{std::string(row.text(0)), row.i64(1), std::string(row.text(2))};
 }
 
 IndexReader::IndexReader(toolhost::Call& call, IndexCache& cache) : call_(&call), cache_(&cache) {}
 IndexReader::IndexReader(IndexReader&&) noexcept = default;
 IndexReader::~IndexReader() = default;
 
-std::optional<IndexReader> IndexReader::open(toolhost::Call& call, const Sources& sources, IndexCache& cache,
-                                             const IndexState& state, const Lexer& lexer) {
-  const auto pending = sources.pending(call, state.watermark, state.generation, kMostPending + 1);
-  if (pending.size() > static_cast<std::size_t>(kMostPending)) return std::nullopt;
+IndexReader IndexReader::open(toolhost::Call& call, const Sources& sources, IndexCache& cache, const IndexState& state,
+                              const Lexer& lexer) {
   IndexReader reader(call, cache);
+  auto pending = sources.pending(call, state.generation, kMostPending + 1);
+  reader.is_behind_ = pending.size() > static_cast<std::size_t>(kMostPending);
+  // Far behind, only the oldest changes are read: the rest of the time is better spent on what is indexed.
+  if (reader.is_behind_) pending.resize(kReadWhenBehind);
   reader.open_segments(state);
   reader.add_pending(sources, state, lexer, pending);
   for (const auto& segment : reader.stored_) reader.readers_.push_back(segment.get());
@@ -118,15 +121,17 @@ std::optional<IndexReader> IndexReader::open(toolhost::Call& call, const Sources
 void IndexReader::open_segments(const IndexState& state) {
   struct Listed {
     std::int64_t number, dead_version;
+    std::string identity;
   };
   std::vector<Listed> listed;
   {
     toolhost::Rows rows = call_->query(
-        "select segment, dead_version from segments where generation = $1::bigint order by segment", state.generation);
-    while (const toolhost::Row row = rows.next()) listed.push_back({row.i64(0), row.i64(1)});
+        "select segment, dead_version, identity from segments where generation = $1::bigint order by segment",
+        state.generation);
+    while (const toolhost::Row row = rows.next()) listed.push_back({row.i64(0), row.i64(1), std::string(row.text(2))});
   }
   for (const Listed& entry : listed) {
-    auto segment = std::make_unique<StoredSegment>(entry.number, state.index_id + '/' + std::to_string(entry.number));
+    auto segment = std::make_unique<StoredSegment>(entry.number, entry.identity);
     const std::string columns_key = segment->key + "/columns";
     const std::string dead_key = segment->key + "/dead/" + std::to_string(entry.dead_version);
     auto columns = cache_->get<Columns>(columns_key);
@@ -156,7 +161,8 @@ void IndexReader::open_segments(const IndexState& state) {
 void IndexReader::add_pending(const Sources& sources, const IndexState& state, const Lexer& lexer,
                               const std::vector<PendingDocument>& pending) {
   if (pending.empty()) return;
-  std::string key = state.index_id + "/pending/" + state.language;
+  // Refs are unique in one tenant only.
+  std::string key = state.index_id + '/' + std::string(call_->tenant()) + "/pending/" + state.language;
   std::map<std::string, std::vector<std::string>> refs;
   for (const PendingDocument& document : pending) {
     for (const auto& segment : stored_) {
@@ -171,10 +177,13 @@ void IndexReader::add_pending(const Sources& sources, const IndexState& state, c
   auto built = cache_->get<PendingSegment>(key);
   if (!built) {
     SegmentBuilder builder(lexer);
-    for (const auto& [plugin, of_plugin] : refs) {
-      for (const Document& document : sources.documents(*call_, plugin, of_plugin)) builder.add(document);
-    }
     PendingSegment segment;
+    for (const auto& [plugin, of_plugin] : refs) {
+      sources.documents(*call_, plugin, of_plugin, Sources::kLongestText, [&](Document&& document) {
+        segment.is_cut = builder.text_bytes() > kMostPendingBytes;
+        if (!segment.is_cut) builder.add(document);
+      });
+    }
     std::size_t bytes = builder.columns().memory_bytes();
     builder.for_each_term([&](const std::string& term, const PostingsWriter& writer) {
       segment.terms.emplace(term, CachedTerm{writer.postings(), writer.positions()});
@@ -185,6 +194,7 @@ void IndexReader::add_pending(const Sources& sources, const IndexState& state, c
     segment.columns = builder.columns();
     built = cache_->put(key, std::move(segment), bytes);
   }
+  is_behind_ = is_behind_ || built->is_cut;
   pending_words_ = built->words;
   pending_ = std::make_unique<PendingReader>(std::move(built));
 }
@@ -227,6 +237,18 @@ void IndexReader::load(const std::vector<std::string>& terms, bool with_position
                         with_positions);
     }
   }
+}
+
+std::unordered_map<std::string, std::int64_t> IndexReader::documents_with(const std::vector<std::string>& terms) {
+  std::unordered_map<std::string, std::int64_t> documents;
+  std::vector<std::int64_t> numbers;
+  for (const auto& segment : stored_) numbers.push_back(segment->number);
+  toolhost::Rows rows = call_->query(
+      "select term, sum(docs)::bigint from postings where term = any($1::text[]) and segment = "
+      "any($2::text::integer[]) group by term",
+      terms, number_array(numbers));
+  while (const toolhost::Row row = rows.next()) documents[std::string(row.text(0))] = row.i64(1);
+  return documents;
 }
 
 std::vector<std::shared_ptr<const Vocabulary>> IndexReader::vocabularies() {

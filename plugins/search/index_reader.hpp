@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "index_cache.hpp"
@@ -12,11 +13,10 @@
 
 namespace search {
 
-/// How far the index of a tenant goes.
+/// What searches of a tenant read.
 struct IndexState {
   std::string index_id;
   std::int64_t generation = 0;  ///< 0: there is none yet
-  std::int64_t watermark = 0;
   std::string language;
 };
 std::optional<IndexState> read_state(toolhost::Call& call);
@@ -28,20 +28,28 @@ class StoredSegment;
 /// of its own. Lives as long as the call; reads in its snapshot.
 class IndexReader {
  public:
-  /// More documents than this outside of the index are not read in a search.
+  /// More documents than this outside of the index, or more bytes of text, are not read in a search: is_behind().
   static constexpr std::int64_t kMostPending = 4000;
+  static constexpr std::size_t kMostPendingBytes = 32 << 20;
 
-  /// `lexer` is the one of the state's language. nullopt: too much is not indexed yet.
-  static std::optional<IndexReader> open(toolhost::Call& call, const Sources& sources, IndexCache& cache,
-                                         const IndexState& state, const Lexer& lexer);
+  /// `lexer` is the one of the state's language.
+  static IndexReader open(toolhost::Call& call, const Sources& sources, IndexCache& cache, const IndexState& state,
+                          const Lexer& lexer);
   IndexReader(IndexReader&&) noexcept;
   ~IndexReader();
 
   [[nodiscard]] const std::vector<const SegmentReader*>& segments() const noexcept { return readers_; }
 
+  /// The latest changes are missing: there are more than one search can read.
+  [[nodiscard]] bool is_behind() const noexcept { return is_behind_; }
+
   /// Reads the postings of these terms, and where they stand if `with_positions`, in one statement. A term that was not
   /// read is found nowhere.
   void load(const std::vector<std::string>& terms, bool with_positions);
+
+  /// In how many documents of the stored segments each term is, dead ones and notes included: to choose terms by, not
+  /// to show. Terms that are nowhere are left out.
+  std::unordered_map<std::string, std::int64_t> documents_with(const std::vector<std::string>& terms);
 
   /// Of all segments.
   std::vector<std::shared_ptr<const Vocabulary>> vocabularies();
@@ -58,6 +66,7 @@ class IndexReader {
   std::unique_ptr<SegmentReader> pending_;
   std::shared_ptr<const Vocabulary> pending_words_;
   std::vector<const SegmentReader*> readers_;
+  bool is_behind_ = false;
 };
 
 }  // namespace search

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lexer.hpp"
 #include "sources.hpp"
@@ -17,6 +19,12 @@ struct IndexProgress {
   std::int64_t done = 0, total = 0;
 };
 
+/// The language of an index, and the version of its form: what is stored of either differs when the index must be built
+/// anew. "english/1" of "english".
+std::string index_language(std::string_view language);
+/// "english" of "english/1".
+std::string_view language_of_index(std::string_view index_language);
+
 /// Writes the index of one tenant, in the transaction of one call. Two of them never write at once, on however many
 /// hosts: the second one does nothing.
 class Indexer {
@@ -24,24 +32,28 @@ class Indexer {
   using LexerOf = std::function<std::shared_ptr<const Lexer>(std::string_view language)>;
 
   /// `language`: what the operator has set for the tenant; a change of it builds the index anew.
-  Indexer(toolhost::Call& call, const Sources& sources, LexerOf lexer_of, std::string language)
-      : call_(call), sources_(sources), lexer_of_(std::move(lexer_of)), language_(std::move(language)) {}
+  Indexer(toolhost::Call& call, const Sources& sources, LexerOf lexer_of, std::string_view language)
+      : call_(call), sources_(sources), lexer_of_(std::move(lexer_of)), language_(index_language(language)) {}
 
-  /// Takes in what changed since the last time, and merges segments when there are many.
+  /// One step: takes in what changed, or merges segments when there are many, or goes on building a generation. Writes
+  /// nothing when there is nothing to do.
   IndexProgress fold();
-  /// Builds a new generation beside the present one, a part with each call; the last one puts it in its place.
+  /// Builds a new generation beside the present one, a part with each call; the last one puts it in its place. Throws
+  /// toolhost::Error (TH_E_UNAVAILABLE) while somebody else writes the index.
   IndexProgress rebuild(bool restart);
 
  private:
   struct State;
-  std::optional<State> lock_state();
+  struct Merge;
+  std::optional<State> read_state(bool lock);
+  bool has_work();
   void begin_building(State& state);
   IndexProgress build(State& state);
-  /// Returns whether something was left over.
-  bool take_in(State& state, std::int64_t generation, std::int64_t watermark, const std::string& language,
-               std::int64_t& new_watermark);
-  bool merge(State& state, std::int64_t generation);
+  bool take_in(State& state, std::int64_t generation, std::string_view language);
+  std::vector<std::int64_t> segments_to_merge(std::int64_t generation);
+  void merge(State& state, std::int64_t generation, const std::vector<std::int64_t>& chosen, const Lexer& lexer);
   void drop_generation(std::int64_t generation);
+  std::shared_ptr<const Lexer> lexer(std::string_view index_language) const;
 
   toolhost::Call& call_;
   const Sources& sources_;

@@ -97,7 +97,9 @@ Kind kind_of(UChar32 c) {
   if (u_isalpha(c)) return Kind::kLetter;
   if (u_isdigit(c)) return Kind::kDigit;
   const auto mask = U_GET_GC_MASK(c);
-  if ((mask & (U_GC_MN_MASK | U_GC_MC_MASK)) != 0 || c == 0x200C || c == 0x200D) return Kind::kMark;
+  // What cannot be seen, such as a soft hyphen, does not end a word; folding drops it.
+  if ((mask & (U_GC_MN_MASK | U_GC_MC_MASK)) != 0 || u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT))
+    return Kind::kMark;
   return (mask & (U_GC_NL_MASK | U_GC_NO_MASK)) != 0 ? Kind::kDigit : Kind::kOther;
 }
 

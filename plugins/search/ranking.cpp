@@ -12,6 +12,7 @@ namespace {
 
 constexpr float kSaturation = 1.2F;     // k1
 constexpr float kLengthWeight = 0.75F;  // b
+constexpr float kPartWeight = 0.6F;     // of "59" where "endmark59" was asked for
 constexpr double kFirst = 1e9;          // no score comes near it
 
 const NameColumn& column_of(const Columns& columns, Facet facet) {
@@ -126,16 +127,16 @@ class FacetCounter {
 };
 
 void add_terms(std::vector<ScoredTerm>& scored, const QueryUnit& unit, bool with_stop_words) {
-  const auto add = [&](const std::string& term) {
+  const auto add = [&](const std::string& term, float weight) {
     if (std::none_of(scored.begin(), scored.end(), [&](const auto& known) { return known.term == term; }))
-      scored.push_back({term, 1});
+      scored.push_back({term, weight});
   };
   for (const Word& word : unit.words) {
     if (word.is_stop && !with_stop_words) continue;
-    add(word.term);
-    for (const std::string& part : word.parts) add(part);
+    add(word.term, 1);
+    for (const std::string& part : word.parts) add(part, kPartWeight);
   }
-  if (!unit.joined.empty()) add(unit.joined);
+  if (!unit.joined.empty()) add(unit.joined, 1);
 }
 
 }  // namespace
@@ -268,8 +269,49 @@ Ranker::Bits Ranker::docs_with(const QueryClause& clause, std::size_t segment) {
   return bits;
 }
 
+/// What a term adds to a score, but for the document's part in it.
+float Ranker::factor(const Found& found, float weight) const {
+  const auto with = static_cast<double>(found.documents);
+  const double rarity = std::log(1 + (static_cast<double>(documents_) - with + 0.5) / (with + 0.5));
+  return static_cast<float>(rarity) * weight * (kSaturation + 1);
+}
+
+float Ranker::score_of(const Entry& entry, const Columns& columns, float factor) const {
+  const std::uint32_t length = columns.public_length[entry.doc] + (reads_notes_ ? columns.notes_length[entry.doc] : 0);
+  const float norm = kSaturation * (1 - kLengthWeight) +
+                     kSaturation * kLengthWeight / static_cast<float>(average_length_) * static_cast<float>(length);
+  return factor * entry.weight / (entry.weight + norm);
+}
+
+/// The position with the score that its document has now. Dates stay: what has a newer one was not passed by.
+HitPosition Ranker::present(const HitPosition& position, const RankRequest& request) {
+  HitPosition now = position;
+  if (request.by != RankBy::kRelevance || position.key >= kFirst) return now;
+  for (std::size_t s = 0; s < segments_.size(); ++s) {
+    const Columns& columns = segments_[s]->columns();
+    for (std::uint32_t doc = 0; doc < columns.docs(); ++doc) {
+      if (columns.refs[doc] != position.ref || segments_[s]->dead().contains(doc) ||
+          columns.source.names[columns.source.codes[doc]] != position.source)
+        continue;
+      float score = 0;
+      for (const ScoredTerm& scored : request.scored) {
+        const Found& found = find(scored.term);
+        const auto& entries = found.entries[s];
+        const auto entry = std::lower_bound(entries.begin(), entries.end(), doc,
+                                            [](const Entry& one, std::uint32_t wanted) { return one.doc < wanted; });
+        if (entry != entries.end() && entry->doc == doc)
+          score += score_of(*entry, columns, factor(found, scored.weight));
+      }
+      if (score > 0) now.key = score;
+      return now;
+    }
+  }
+  return now;
+}
+
 RankResult Ranker::rank(const RankRequest& request) {
   RankResult result;
+  const auto after = request.after ? std::optional<HitPosition>(present(*request.after, request)) : std::nullopt;
   std::vector<FacetCounter> facets(request.facets.begin(), request.facets.end());
 
   struct Candidate {
@@ -285,10 +327,10 @@ RankResult Ranker::rank(const RankRequest& request) {
     return a.ref() < b.ref();
   };
   const auto is_past = [&](const Candidate& candidate) {
-    if (!request.after) return true;
-    if (candidate.key != request.after->key) return candidate.key < request.after->key;
-    if (const int order = candidate.source().compare(request.after->source); order != 0) return order > 0;
-    return candidate.ref() > request.after->ref;
+    if (!after) return true;
+    if (candidate.key != after->key) return candidate.key < after->key;
+    if (const int order = candidate.source().compare(after->source); order != 0) return order > 0;
+    return candidate.ref() > after->ref;
   };
   // The best so far, the worst of them on top; one more than asked for tells whether more follow.
   std::priority_queue<Candidate, std::vector<Candidate>, decltype(comes_first)> best(comes_first);
@@ -302,15 +344,9 @@ RankResult Ranker::rank(const RankRequest& request) {
     for (const ScoredTerm& scored : request.scored) {
       const Found& found = find(scored.term);
       if (found.entries[s].empty()) continue;
-      const auto with = static_cast<double>(found.documents);
-      const double rarity = std::log(1 + (static_cast<double>(documents_) - with + 0.5) / (with + 0.5));
-      const float weight = static_cast<float>(rarity) * scored.weight * (kSaturation + 1);
-      const float length_weight = kSaturation * kLengthWeight / static_cast<float>(average_length_);
+      const float of_term = factor(found, scored.weight);
       for (const Entry& entry : found.entries[s]) {
-        const std::uint32_t length =
-            columns.public_length[entry.doc] + (reads_notes_ ? columns.notes_length[entry.doc] : 0);
-        const float norm = kSaturation * (1 - kLengthWeight) + length_weight * static_cast<float>(length);
-        scores[entry.doc] += weight * entry.weight / (entry.weight + norm);
+        scores[entry.doc] += score_of(entry, columns, of_term);
         matched[entry.doc] |= entry.fields;
       }
     }
@@ -351,11 +387,12 @@ RankResult Ranker::rank(const RankRequest& request) {
   std::vector<Candidate> ordered;
   for (; !best.empty(); best.pop()) ordered.push_back(best.top());
   std::reverse(ordered.begin(), ordered.end());
-  if (ordered.size() > request.limit) {
-    ordered.resize(request.limit);
-    if (!ordered.empty()) result.last = HitPosition{ordered.back().key, ordered.back().source(), ordered.back().ref()};
+  result.more = ordered.size() > request.limit;
+  if (result.more) ordered.resize(request.limit);
+  for (const Candidate& candidate : ordered) {
+    result.hits.push_back(candidate.hit);
+    result.positions.push_back({candidate.key, candidate.source(), candidate.ref()});
   }
-  for (const Candidate& candidate : ordered) result.hits.push_back(candidate.hit);
   for (const FacetCounter& facet : facets) result.facets.push_back(facet.result());
   return result;
 }

@@ -26,7 +26,8 @@ enum class RankBy { kRelevance, kUpdated, kCreated };
 
 enum class Facet { kStatus, kPriority, kCategory, kAssignee, kTag, kKind };
 
-/// Where a page of hits ended; hits are in descending order of `key`, then by source and ref.
+/// Where a page of hits ended; hits are in descending order of `key`, then by source and ref. Every write changes all
+/// scores a little, so a page goes on at the present score of its document.
 struct HitPosition {
   double key = 0;
   std::string source, ref;
@@ -67,7 +68,8 @@ struct FacetCount {
 
 struct RankResult {
   std::vector<Hit> hits;
-  std::optional<HitPosition> last;              ///< set when more follow
+  std::vector<HitPosition> positions;           ///< of each hit
+  bool more = false;                            ///< more follow
   std::uint64_t total = 0;                      ///< all that were found, counted
   std::vector<std::vector<FacetCount>> facets;  ///< as requested; most frequent first
 };
@@ -101,6 +103,9 @@ class Ranker {
   Bits docs_with(const QueryUnit& unit, std::size_t segment);
   Bits docs_with(const QueryClause& clause, std::size_t segment);
   Bits phrase_docs(const std::vector<Word>& words, std::size_t segment);
+  float factor(const Found& found, float weight) const;
+  float score_of(const Entry& entry, const Columns& columns, float factor) const;
+  HitPosition present(const HitPosition& position, const RankRequest& request);
 
   std::span<const SegmentReader* const> segments_;
   const FieldSet fields_;

@@ -31,7 +31,7 @@ void add_hit(std::string& out, const FoundDocument& hit) {
 }
 
 void add_facet(std::string& out, std::string_view label, const std::optional<std::vector<FacetValue>>& values) {
-  if (!values) return;
+  if (!values || values->empty()) return;
   out.append(label).append(":");
   for (const FacetValue& value : *values)
     out.append(" ").append(quote_line(value.value)).append(" ").append(std::to_string(value.count));
@@ -43,7 +43,9 @@ void add_facet(std::string& out, std::string_view label, const std::optional<std
 std::string render(const FoundPage& page) {
   std::string out;
   if (page.corrected_query)
-    out.append("Nothing has what was typed; searched for ").append(quote_line(*page.corrected_query)).append(".\n");
+    out.append("Not all words as typed are there; searched for ")
+        .append(quote_line(*page.corrected_query))
+        .append(".\n");
   if (page.did_you_mean) out.append("Did you mean ").append(quote_line(*page.did_you_mean)).append("?\n");
   out.append(std::to_string(page.hits.size())).append(" of ").append(std::to_string(page.total)).append(" found\n");
   if (!page.hits.empty()) out += helpdesk::kQuoteMark;

@@ -23,8 +23,8 @@ TH_FIELDS(
     field("status", &SearchTickets::status, "One or several; unresolved = open, in_progress, waiting. Default: all.")
         .items(0, 7),
     field("priority", &SearchTickets::priority, "Any of these.").items(0, 5).defaulted(),
-    field("assignee", &SearchTickets::assignee, "\"me\", \"none\", an e-mail address or a name.").range(0, 200),
-    field("requester", &SearchTickets::requester, "\"me\" for the user's own tickets, an e-mail address or a name.")
+    field("assignee", &SearchTickets::assignee, "\"me\", \"none\", e-mail address or name.").range(0, 200),
+    field("requester", &SearchTickets::requester, "\"me\" for the user's own tickets, e-mail address or name.")
         .range(0, 200),
     field("tags", &SearchTickets::tags, "All of these.").range(1, 50).items(0, 10).defaulted(),
     field("category", &SearchTickets::category, "").range(0, 60),
@@ -71,6 +71,7 @@ TH_FIELDS(Facets, field("status", &Facets::status), field("priority", &Facets::p
 
 TH_FIELDS(FoundPage, field("hits", &FoundPage::hits), field("total", &FoundPage::total),
           field("total_is_exact", &FoundPage::total_is_exact),
+          field("truncated", &FoundPage::truncated, "true: the answer was full; next_cursor leads to the rest."),
           field("corrected_query", &FoundPage::corrected_query,
                 "What was searched for instead: nothing has a word as typed."),
           field("did_you_mean", &FoundPage::did_you_mean), field("next_cursor", &FoundPage::next_cursor),
@@ -157,9 +158,9 @@ TH_PLUGIN(
         .idempotent(),
     tool<&search::SearchPlugin::search_all>("search_all")
         .title("Search everything")
-        .description(
-            "Searches tickets, tasks and whatever else is there, at once; hits say their type. For tickets alone, with "
-            "filters, use search_tickets.")
+        .description("Searches tickets, tasks and all other kinds; hits say their type. For tickets alone use "
+                     "search_tickets, which "
+                     "has filters and pages.")
         .read_only()
         .idempotent(),
     job<&search::SearchPlugin::index>("index")

@@ -4,10 +4,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <unordered_set>
 
 #include "arguments.hpp"
 #include "facts.hpp"
+#include "ids.hpp"
+#include "indexer.hpp"
 #include "names.hpp"
 #include "people.hpp"
 #include "refusal.hpp"
@@ -24,10 +27,15 @@ using helpdesk::unless_empty;
 using Kind = Refusal::Kind;
 
 constexpr std::string_view kTicket = "ticket";
+constexpr std::string_view kBehind =
+    "the search index is taking in many changes; the latest are not found yet, search again in half a minute";
 constexpr std::size_t kSnippetCharacters = 160;
-constexpr std::size_t kLongestSnippetText = 30'000;  // bytes; a hit behind them is not shown
+constexpr std::int64_t kLongestShownText = 20'000;  // characters that are looked through for a snippet
+constexpr std::size_t kFewestSnippetCharacters = 30;
+constexpr std::size_t kCharactersBesides = 90, kCharactersBesidesDetailed = 250;  // of a hit, but for title and snippet
 constexpr std::int64_t kDefaultCacheMib = 256;
-constexpr std::size_t kTermsOfSimilar = 30;
+constexpr std::size_t kTermsOfSimilar = 30, kWordsOfSimilar = 500;
+constexpr helpdesk::Findable kTickets{"ticket", "search_tickets or list_tickets"};
 constexpr std::size_t kFacetValues = 20;
 
 constexpr std::string_view kTicketStatuses[] = {"open", "in_progress", "waiting", "resolved", "closed"};
@@ -132,6 +140,33 @@ std::vector<FacetValue> facet_values(const std::vector<FacetCount>& counts) {
   return values;
 }
 
+Facets facets_of(const std::vector<Facet>& asked, const RankResult& result) {
+  Facets facets;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    auto values = facet_values(result.facets[i]);
+    switch (asked[i]) {
+      case Facet::kStatus:
+        facets.status = std::move(values);
+        break;
+      case Facet::kPriority:
+        facets.priority = std::move(values);
+        break;
+      case Facet::kCategory:
+        facets.category = std::move(values);
+        break;
+      case Facet::kAssignee:
+        facets.assignee = std::move(values);
+        break;
+      case Facet::kTag:
+        facets.tag = std::move(values);
+        break;
+      case Facet::kKind:
+        break;
+    }
+  }
+  return facets;
+}
+
 double rounded(float score) {
   return std::round(static_cast<double>(score) * 100) / 100;
 }
@@ -176,14 +211,11 @@ SearchService::SearchService(SearchContext& context, toolhost::Call& call)
     : context_(context), call_(call), reads_notes_(call.role() != "viewer") {}
 
 IndexReader SearchService::open_index() {
-  IndexState state = read_state(call_).value_or(IndexState{"none", 0, 0, SearchContext::language_of(call_)});
-  lexer_ = context_.lexer(state.language);
+  const IndexState state =
+      read_state(call_).value_or(IndexState{"", 0, index_language(SearchContext::language_of(call_))});
+  lexer_ = context_.lexer(language_of_index(state.language));
   if (!lexer_) throw std::runtime_error("the index has the unknown language " + state.language);
-  auto index = IndexReader::open(call_, context_.sources(), context_.cache(), state, *lexer_);
-  if (index) return *std::move(index);
-  throw toolhost::Error(TH_E_UNAVAILABLE,
-                        "The search index is still taking in many new documents. Try again in half a minute, or use "
-                        "list_tickets, which needs no index.");
+  return IndexReader::open(call_, context_.sources(), context_.cache(), state, *lexer_);
 }
 
 // ---- search_tickets
@@ -236,11 +268,11 @@ Filter SearchService::read_filter(const SearchTickets& request, std::vector<std:
   }
   const helpdesk::People people = helpdesk::people_of(call_);
   if (const auto assignee = helpdesk::given_filter("assignee", request.assignee))
-    filter.assignee = helpdesk::is_word(*assignee, "none") ? "" : people.read("assignee", *assignee);
+    filter.assignee = helpdesk::is_word(*assignee, "none") ? "" : people.read_filter("assignee", *assignee, warnings);
   if (const auto requester = helpdesk::given_filter("requester", request.requester))
-    filter.requester = people.read("requester", *requester);
+    filter.requester = people.read_filter("requester", *requester, warnings);
   filter.category = helpdesk::given_filter("category", request.category);
-  filter.tags = helpdesk::read_tags(request.tags);
+  filter.tags = helpdesk::read_tag_filter(request.tags).value_or(std::vector<std::string>{});
   read_moments(request, filter);
   return filter;
 }
@@ -259,13 +291,7 @@ void SearchService::read_moments(const SearchTickets& request, Filter& filter) {
     const auto given = helpdesk::given_filter(moment.parameter, moment.text);
     if (!given) continue;
     const auto read = helpdesk::read_moment(*given, call_.time_zone(), helpdesk::DayEdge::kStart);
-    if (!read) {
-      toolhost::Rows rows =
-          call_.query("select to_char(now() at time zone $1::text, 'YYYY-MM-DD (Dy')", call_.time_zone());
-      throw Refusal(Kind::kInvalid, std::string(moment.parameter) + " '" + *given + "' is not a date; today is " +
-                                        std::string(rows.next().text(0)) + ", " + std::string(call_.time_zone()) +
-                                        "); use YYYY-MM-DD or a timestamp such as 2026-11-30T17:00");
-    }
+    if (!read) helpdesk::refuse_moment(moment.parameter, *given, helpdesk::today(call_));
     toolhost::Rows rows = call_.query("select $1::text::timestamptz", *read);
     moment.us = rows.next().time_us(0);
   }
@@ -294,65 +320,76 @@ FoundPage SearchService::find_similar(const FindSimilarTickets& request) {
     throw Refusal(Kind::kInvalid, "give either ticket_id or text: what the tickets shall be similar to");
   Asked asked;
   IndexReader index = open_index();
-  std::string title, rest;
   if (request.ticket_id) {
-    const auto ref = helpdesk::read_ref(*request.ticket_id);
-    std::vector<Document> found;
-    for (const Source& source : context_.sources().list()) {
-      if (!ref) break;
-      for (Document& document : context_.sources().documents(call_, source.plugin, {*ref})) {
-        if (document.kind == kTicket) found.push_back(std::move(document));
-      }
-    }
-    if (found.empty()) {
-      throw Refusal(Kind::kNotFound, "Ticket " + helpdesk::clean_line(*request.ticket_id) +
-                                         " not found. Use search_tickets or list_tickets to find its id.");
-    }
-    asked.rank.leave_out = found.front().ref;
-    title = found.front().title;
-    rest = found.front().body + "\n" + found.front().messages;
+    const Document like = ticket(*request.ticket_id);
+    asked.rank.leave_out = like.ref;
+    asked.rank.scored = telling_terms(like.title, like.body + "\n" + like.messages, index);
   } else {
-    title = *request.text;
+    helpdesk::refuse_nul("text", *request.text);
+    asked.rank.scored = telling_terms(*request.text, "", index);
   }
+  asked.rank.filter.kinds = std::vector<std::string>{std::string(kTicket)};
+  asked.rank.filter.statuses = statuses_of(request.status);
+  asked.rank.filter.sources = context_.sources().plugins();
+  asked.rank.limit = static_cast<std::size_t>(request.limit);
+  load_terms(index, asked.rank);
+  const RankResult result =
+      Ranker(index.segments(), reads_notes_ ? kAllFields : kPublicFields, reads_notes_).rank(asked.rank);
+  FoundPage page;
+  if (index.is_behind()) page.warnings = {{std::string(kBehind)}};
+  page.total = static_cast<std::int64_t>(result.total);
+  show(page, result, asked);
+  note_time(page);
+  return page;
+}
 
+Document SearchService::ticket(std::string_view id) {
+  const std::string ref = helpdesk::read_id(kTickets, id);
+  std::optional<Document> found;
+  std::vector<helpdesk::IdAndTitle> nearest;
+  for (const Source& source : context_.sources().list()) {
+    context_.sources().documents(call_, source.plugin, {ref}, kLongestShownText, [&](Document&& document) {
+      if (document.kind == kTicket) found = std::move(document);
+    });
+    if (found) return *std::move(found);
+    const auto near = helpdesk::nearest_ids(
+        call_, "(select ref, title from " + source.sql_name + " where kind = 'ticket' and not deleted)", ref);
+    nearest.insert(nearest.end(), near.begin(), near.end());
+  }
+  helpdesk::refuse_unknown(kTickets, ref, nearest);
+}
+
+/// The words that tell most, by how rare they are: the whole text would weigh its fillers.
+std::vector<ScoredTerm> SearchService::telling_terms(const std::string& title, const std::string& rest,
+                                                     IndexReader& index) {
   std::unordered_map<std::string, float> weights;
+  std::vector<std::string> terms;
   const auto add = [&](std::string_view text, float weight) {
     for (const Word& word : lexer_->lex(text, 2'000).words) {
       if (word.is_stop) continue;
-      weights[word.term] = std::min(weights[word.term] + weight, 3.0F);
+      const auto [place, is_new] = weights.try_emplace(word.term, 0.0F);
+      if (is_new) terms.push_back(word.term);
+      place->second = std::min(place->second + weight, 3.0F);
     }
   };
   add(title, 1);
   add(rest, 0.5F);
-  if (weights.empty()) throw Refusal(Kind::kInvalid, "text has no word that tells anything; describe the problem");
-  std::vector<std::string> terms;
-  for (const auto& [term, weight] : weights) terms.push_back(term);
-  index.load(terms, false);
-  const FieldSet fields = reads_notes_ ? kAllFields : kPublicFields;
-  Ranker ranker(index.segments(), fields, reads_notes_);
-  for (const std::string& term : terms) {
-    const std::uint32_t with = ranker.documents_with(term);
-    if (with == 0) continue;
-    const auto all = static_cast<float>(ranker.documents());
-    // Weighed by rarity here only to choose them; the ranking does it by itself.
-    asked.rank.scored.push_back({term, weights[term] * std::log(1 + all / static_cast<float>(with))});
-  }
-  std::sort(asked.rank.scored.begin(), asked.rank.scored.end(), [](const ScoredTerm& a, const ScoredTerm& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.term < b.term;
+  if (terms.empty()) throw Refusal(Kind::kInvalid, "text has no word that tells anything; describe the problem");
+  if (terms.size() > kWordsOfSimilar) terms.resize(kWordsOfSimilar);
+  const auto documents = index.documents_with(terms);
+  const auto worth = [&](const std::string& term) {
+    const auto found = documents.find(term);
+    const double with = found == documents.end() ? 1 : static_cast<double>(found->second);
+    return static_cast<double>(weights[term]) * std::log(1 + 1e6 / with);
+  };
+  std::sort(terms.begin(), terms.end(), [&](const std::string& a, const std::string& b) {
+    const double of_a = worth(a), of_b = worth(b);
+    return of_a != of_b ? of_a > of_b : a < b;
   });
-  if (asked.rank.scored.size() > kTermsOfSimilar) asked.rank.scored.resize(kTermsOfSimilar);
-  for (ScoredTerm& scored : asked.rank.scored) scored.weight = weights[scored.term];
-  asked.rank.filter.kinds = std::vector<std::string>{std::string(kTicket)};
-  asked.rank.filter.statuses = statuses_of(request.status);
-  asked.rank.filter.sources.emplace();
-  for (const Source& source : context_.sources().list()) asked.rank.filter.sources->push_back(source.plugin);
-  asked.rank.limit = static_cast<std::size_t>(request.limit);
-  const RankResult result = ranker.rank(asked.rank);
-  FoundPage page;
-  page.total = static_cast<std::int64_t>(result.total);
-  page.hits = show(result.hits, index, asked);
-  note_time(page);
-  return page;
+  if (terms.size() > kTermsOfSimilar) terms.resize(kTermsOfSimilar);
+  std::vector<ScoredTerm> scored;
+  for (const std::string& term : terms) scored.push_back({term, weights[term]});
+  return scored;
 }
 
 // ---- What the tools share
@@ -361,62 +398,66 @@ FoundPage SearchService::answer(Asked& asked) {
   if (helpdesk::is_blank(asked.query)) throw Refusal(Kind::kInvalid, "query is empty; say what to look for");
   helpdesk::refuse_nul("query", asked.query);
   IndexReader index = open_index();
-  const ParsedQuery parsed = read_query(asked.query, asked.mode);
-  if (parsed.clauses.empty())
-    throw Refusal(Kind::kInvalid, "query has no word to look for; give at least one word or number");
-  correct_query(asked, parsed, index);
+  if (asked.with_types && asked.rank.filter.kinds) check_kinds(*asked.rank.filter.kinds, index);
+  const ParsedQuery parsed = parse_query(asked.query, asked.mode, *lexer_);
+  if (!parsed.asks_for_something()) {
+    throw Refusal(Kind::kInvalid,
+                  parsed.clauses.empty()
+                      ? "query has no word to look for; give at least one word or number"
+                      : "query only says what to leave out; add a word to look for, or put it in quotes to look for it "
+                        "with its minus: \"-Xmx512m\"");
+  }
+  const FieldSet readable = reads_notes_ ? kAllFields : kPublicFields;
+  Ranker of_all(index.segments(), readable, reads_notes_);
+  correct_query(asked, parsed, index, of_all);
 
-  const ParsedQuery meant = asked.page.corrected_query ? read_query(*asked.page.corrected_query, asked.mode) : parsed;
+  const ParsedQuery meant =
+      asked.page.corrected_query ? parse_query(*asked.page.corrected_query, asked.mode, *lexer_) : parsed;
   RankRequest planned = plan(meant, asked.mode);
   asked.rank.scored = std::move(planned.scored);
   asked.rank.required = std::move(planned.required);
   asked.rank.excluded = std::move(planned.excluded);
   if (const auto ref = helpdesk::read_ref(asked.query); ref && ref->size() == helpdesk::kRefLength)
     asked.rank.exact_ref = *ref;
-  asked.rank.filter.sources.emplace();
-  for (const Source& source : context_.sources().list()) asked.rank.filter.sources->push_back(source.plugin);
+  asked.rank.filter.sources = context_.sources().plugins();
   load_terms(index, asked.rank);
-  const auto fields = static_cast<FieldSet>(asked.fields & (reads_notes_ ? kAllFields : kPublicFields));
-  Ranker ranker(index.segments(), fields, reads_notes_);
+  std::optional<Ranker> of_some;
+  if ((asked.fields & readable) != readable)
+    of_some.emplace(index.segments(), static_cast<FieldSet>(asked.fields & readable), reads_notes_);
+  Ranker& ranker = of_some ? *of_some : of_all;
   RankResult result = ranker.rank(asked.rank);
-  std::vector<std::string> warnings;
+
+  FoundPage page = std::move(asked.page);
+  if (index.is_behind()) page.warnings = {{std::string(kBehind)}};
   if (result.total == 0 && asked.mode == QueryMode::kAuto && !asked.rank.required.empty()) {
     asked.rank.required.clear();
     result = ranker.rank(asked.rank);
-    if (result.total > 0) warnings.emplace_back("nothing has the exact phrase; these have words of it");
-  }
-
-  FoundPage page = std::move(asked.page);
-  page.warnings = unless_empty(std::move(warnings));
-  page.total = static_cast<std::int64_t>(result.total);
-  page.hits = show(result.hits, index, asked);
-  if (result.last) page.next_cursor = call_.seal(encode(asked.hash, *result.last));
-  Facets facets;
-  for (std::size_t i = 0; i < result.facets.size(); ++i) {
-    auto values = facet_values(result.facets[i]);
-    switch (asked.rank.facets[i]) {
-      case Facet::kStatus:
-        facets.status = std::move(values);
-        break;
-      case Facet::kPriority:
-        facets.priority = std::move(values);
-        break;
-      case Facet::kCategory:
-        facets.category = std::move(values);
-        break;
-      case Facet::kAssignee:
-        facets.assignee = std::move(values);
-        break;
-      case Facet::kTag:
-        facets.tag = std::move(values);
-        break;
-      case Facet::kKind:
-        break;
+    if (result.total > 0) {
+      if (!page.warnings) page.warnings.emplace();
+      page.warnings->emplace_back("nothing that fits the filters has the exact phrase; these have words of it");
     }
   }
-  asked.page.facets = std::move(facets);
+  for (auto* query : {&page.corrected_query, &page.did_you_mean}) {
+    if (*query) *query = helpdesk::clean_line(**query);
+  }
+  page.total = static_cast<std::int64_t>(result.total);
+  show(page, result, asked);
+  asked.page.facets = facets_of(asked.rank.facets, result);
   note_time(page);
   return page;
+}
+
+/// A type that nothing has is a slip, and the answer would be empty without a word.
+void SearchService::check_kinds(const std::vector<std::string>& kinds, const IndexReader& index) const {
+  std::set<std::string> known;
+  for (const SegmentReader* segment : index.segments())
+    known.insert(segment->columns().kind.names.begin(), segment->columns().kind.names.end());
+  for (const std::string& kind : kinds) {
+    if (known.empty() || known.contains(kind)) continue;
+    std::string names;
+    for (const std::string& name : known) names.append(names.empty() ? "" : ", ").append(helpdesk::clean_line(name));
+    throw Refusal(Kind::kInvalid, "nothing here has the type '" + kind + "'; the types are: " + names);
+  }
 }
 
 void SearchService::load_terms(IndexReader& index, const RankRequest& request) {
@@ -424,21 +465,13 @@ void SearchService::load_terms(IndexReader& index, const RankRequest& request) {
   if (const auto of_phrases = terms_of(request, true); !of_phrases.empty()) index.load(of_phrases, true);
 }
 
-/// A query that only leaves out, like "-Xmx512m", means the words themselves.
-ParsedQuery SearchService::read_query(std::string_view query, QueryMode mode) const {
-  ParsedQuery parsed = parse_query(query, mode, *lexer_);
-  if (!parsed.asks_for_something()) {
-    for (QueryClause& clause : parsed.clauses) {
-      clause.is_excluded = false;
-      for (QueryUnit& unit : clause.any_of) unit.is_phrase = false;
-    }
-  }
-  return parsed;
-}
-
 /// Words that nobody has written are replaced by what was meant, and the answer says so.
-void SearchService::correct_query(Asked& asked, const ParsedQuery& parsed, IndexReader& index) {
-  std::vector<const Word*> words;
+void SearchService::correct_query(Asked& asked, const ParsedQuery& parsed, IndexReader& index, Ranker& ranker) {
+  struct Asking {
+    const Word* word;
+    const QueryUnit* unit;
+  };
+  std::vector<Asking> words;
   std::vector<std::string> terms;
   for (const QueryClause& clause : parsed.clauses) {
     for (const QueryUnit& unit : clause.any_of) {
@@ -446,44 +479,47 @@ void SearchService::correct_query(Asked& asked, const ParsedQuery& parsed, Index
       for (const Word& word : unit.words) {
         terms.push_back(word.term);
         terms.insert(terms.end(), word.parts.begin(), word.parts.end());
-        if (!clause.is_excluded && !word.is_stop) words.push_back(&word);
+        if (!clause.is_excluded && !word.is_stop) words.push_back({&word, &unit});
       }
     }
   }
   index.load(terms, false);
-  const FieldSet readable = reads_notes_ ? kAllFields : kPublicFields;
-  Ranker ranker(index.segments(), readable, reads_notes_);
-  const auto is_known = [&](const Word& word) {
-    return ranker.documents_with(word.term) > 0 ||
-           std::any_of(word.parts.begin(), word.parts.end(),
-                       [&](const auto& part) { return ranker.documents_with(part) > 0; });
+  const auto has_documents = [&](const std::string& term) { return ranker.documents_with(term) > 0; };
+  const auto is_known = [&](const Asking& one) {
+    return has_documents(one.word->term) ||
+           std::any_of(one.word->parts.begin(), one.word->parts.end(), has_documents) ||
+           (!one.unit->joined.empty() && has_documents(one.unit->joined));
   };
-  std::vector<const Vocabulary*> vocabularies;
+  // A word's documents as they are now: vocabularies lag behind what was changed and deleted.
+  const auto documents_now = [&](std::string_view word) -> std::uint32_t {
+    const LexedText lexed = lexer_->lex(word);
+    if (lexed.words.empty()) return 0;
+    index.load({lexed.words.front().term}, false);
+    return ranker.documents_with(lexed.words.front().term);
+  };
   std::vector<std::shared_ptr<const Vocabulary>> owned;
-  const auto open_vocabularies = [&] {
-    if (!owned.empty()) return;
-    owned = index.vocabularies();
-    for (const auto& vocabulary : owned) vocabularies.push_back(vocabulary.get());
-  };
+  std::vector<const Vocabulary*> vocabularies;
   struct Replacement {
     std::size_t begin, end;
     std::string word;
   };
   std::vector<Replacement> corrections, suggestions;
-  constexpr std::uint32_t kRare = 5;
-  for (const Word* word : words) {
-    const bool is_missing = !is_known(*word);
-    if (!is_missing && ranker.documents_with(word->term) > kRare) continue;
-    open_vocabularies();
-    const auto found = is_missing ? correct(vocabularies, word->text, reads_notes_)
-                                  : suggest(vocabularies, word->text, reads_notes_, *lexer_);
-    if (!found) continue;
-    // The vocabulary may lag behind: documents that are gone still count in it.
-    const LexedText lexed = lexer_->lex(found->word);
-    if (lexed.words.empty()) continue;
-    index.load({lexed.words.front().term}, false);
-    if (Ranker(index.segments(), readable, reads_notes_).documents_with(lexed.words.front().term) == 0) continue;
-    (is_missing ? corrections : suggestions).push_back({word->begin, word->end, found->word});
+  constexpr std::uint32_t kRare = 5, kTimesAsFrequent = 20;
+  for (const Asking& one : words) {
+    const bool is_missing = !is_known(one);
+    const std::uint32_t documents = ranker.documents_with(one.word->term);
+    if (!is_missing && (documents == 0 || documents > kRare)) continue;
+    if (owned.empty()) {
+      owned = index.vocabularies();
+      for (const auto& vocabulary : owned) vocabularies.push_back(vocabulary.get());
+    }
+    const auto found = is_missing
+                           ? correct(vocabularies, one.word->text, reads_notes_,
+                                     [&](std::string_view word) { return documents_now(word) > 0; })
+                           : suggest(vocabularies, one.word->text, reads_notes_, *lexer_, [&](std::string_view word) {
+                               return documents_now(word) / kTimesAsFrequent >= documents;
+                             });
+    if (found) (is_missing ? corrections : suggestions).push_back({one.word->begin, one.word->end, found->word});
   }
   const auto replaced = [&](std::vector<Replacement> replacements) {
     std::sort(replacements.begin(), replacements.end(), [](const auto& a, const auto& b) { return a.begin > b.begin; });
@@ -499,68 +535,90 @@ void SearchService::correct_query(Asked& asked, const ParsedQuery& parsed, Index
   }
 }
 
-/// The page's documents as they are now, with the stretch of text that shows why each was found.
-std::vector<FoundDocument> SearchService::show(const std::vector<Hit>& hits, const IndexReader& index,
-                                               const Asked& asked) {
+/// The hits as their documents are now, as many as one answer may hold, each with the stretch of text that shows why it
+/// was found. Many hits have short ones.
+void SearchService::show(FoundPage& page, const RankResult& result, const Asked& asked) {
   std::map<std::string, std::vector<std::string>> refs;
-  const auto source_of = [&](const Hit& hit) -> const std::string& {
-    const Columns& columns = index.segments()[hit.segment]->columns();
-    return columns.source.names[columns.source.codes[hit.doc]];
-  };
-  const auto ref_of = [&](const Hit& hit) -> const std::string& {
-    return index.segments()[hit.segment]->columns().refs[hit.doc];
-  };
-  for (const Hit& hit : hits) refs[source_of(hit)].push_back(ref_of(hit));
+  for (const HitPosition& position : result.positions) refs[position.source].push_back(position.ref);
   std::map<std::pair<std::string, std::string>, Document> documents;
   for (const auto& [plugin, of_plugin] : refs) {
-    for (Document& document : context_.sources().documents(call_, plugin, of_plugin))
-      documents.emplace(std::pair(plugin, document.ref), std::move(document));
+    context_.sources().documents(call_, plugin, of_plugin, kLongestShownText, [&](Document&& document) {
+      documents.emplace(std::pair(document.source, document.ref), std::move(document));
+    });
   }
+  const std::size_t besides =
+      asked.format == ResponseFormat::kDetailed ? kCharactersBesidesDetailed : kCharactersBesides;
+  helpdesk::TextBudget budget;
+  std::vector<std::pair<const Document*, const Hit*>> kept;
+  std::size_t used = 0, last = 0;
+  for (std::size_t i = 0; i < result.hits.size(); ++i) {
+    const auto place = documents.find({result.positions[i].source, result.positions[i].ref});
+    if (place == documents.end()) continue;
+    const std::size_t characters = besides + helpdesk::count_characters(place->second.title);
+    if (!budget.take(characters)) {
+      page.truncated = true;
+      break;
+    }
+    used += characters;
+    last = i;
+    kept.emplace_back(&place->second, &result.hits[i]);
+  }
+  if (!kept.empty() && (result.more || page.truncated))
+    page.next_cursor = call_.seal(encode(asked.hash, result.positions[last]));
+  if (kept.empty()) return;
+
+  const std::size_t left = helpdesk::kTextBudget - std::min(helpdesk::kTextBudget, used);
+  const std::size_t for_each = std::min(kSnippetCharacters, left / kept.size());
   std::vector<std::int64_t> moments;
+  for (const auto& [document, hit] : kept) {
+    page.hits.push_back(shown(*document, *hit, asked));
+    if (for_each >= kFewestSnippetCharacters) page.hits.back().snippet = snippet(*document, *hit, asked, for_each);
+    const bool is_detailed = asked.format == ResponseFormat::kDetailed;
+    moments.push_back(document->updated_us);
+    moments.push_back(is_detailed ? document->created_us : Columns::kNever);
+    moments.push_back(is_detailed ? document->due_us.value_or(Columns::kNever) : Columns::kNever);
+  }
+  note_moments(page.hits, moments);
+}
+
+FoundDocument SearchService::shown(const Document& document, const Hit& hit, const Asked& asked) const {
+  const auto line = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional<std::string>(helpdesk::clean_line(text));
+  };
+  FoundDocument shown;
+  shown.id = document.ref;
+  if (asked.with_types) shown.type = helpdesk::clean_line(document.kind);
+  shown.title = helpdesk::clean_line(document.title);
+  shown.status = line(document.status);
+  shown.priority = line(document.priority);
+  shown.score = rounded(hit.score);
+  shown.matched_in = matched_in(hit);
+  if (asked.format == ResponseFormat::kDetailed) {
+    shown.category = line(document.category);
+    shown.assignee = line(document.assignee);
+    shown.requester = line(document.requester);
+    std::vector<std::string> tags;
+    for (const std::string& tag : document.tags) tags.push_back(helpdesk::clean_line(tag));
+    shown.tags = unless_empty(std::move(tags));
+  }
+  return shown;
+}
+
+std::string SearchService::snippet(const Document& document, const Hit& hit, const Asked& asked,
+                                   std::size_t characters) const {
   std::unordered_set<std::string> terms;
   for (const ScoredTerm& scored : asked.rank.scored) terms.insert(scored.term);
+  const auto is_in = [&](Field field) { return (hit.matched & only(field)) != 0; };
+  const std::string& text = is_in(Field::kBody)       ? document.body
+                            : is_in(Field::kMessages) ? document.messages
+                            : is_in(Field::kNotes)    ? document.notes
+                                                      : document.body;
+  const std::string cleaned = helpdesk::clean(text);
+  return make_snippet(cleaned, lexer_->lex(cleaned), terms, characters);
+}
 
-  std::vector<FoundDocument> found;
-  for (const Hit& hit : hits) {
-    const auto place = documents.find({source_of(hit), ref_of(hit)});
-    if (place == documents.end()) continue;
-    const Document& document = place->second;
-    FoundDocument shown;
-    shown.id = document.ref;
-    if (asked.with_types) shown.type = helpdesk::clean_line(document.kind);
-    shown.title = helpdesk::clean_line(document.title);
-    const auto line = [](const std::string& text) {
-      return text.empty() ? std::nullopt : std::optional<std::string>(helpdesk::clean_line(text));
-    };
-    shown.status = line(document.status);
-    shown.priority = line(document.priority);
-    shown.score = rounded(hit.score);
-    shown.matched_in = matched_in(hit);
-    if (asked.format == ResponseFormat::kDetailed) {
-      shown.category = line(document.category);
-      shown.assignee = line(document.assignee);
-      shown.requester = line(document.requester);
-      std::vector<std::string> tags;
-      for (const std::string& tag : document.tags) tags.push_back(helpdesk::clean_line(tag));
-      shown.tags = unless_empty(std::move(tags));
-    }
-    const bool in_body = (hit.matched & only(Field::kBody)) != 0;
-    const bool in_messages = (hit.matched & only(Field::kMessages)) != 0;
-    const bool in_notes = (hit.matched & only(Field::kNotes)) != 0;
-    const std::string& text = in_body       ? document.body
-                              : in_messages ? document.messages
-                              : in_notes    ? document.notes
-                                            : document.body;
-    std::string cleaned = helpdesk::clean(std::string_view(text).substr(0, kLongestSnippetText));
-    shown.snippet = make_snippet(cleaned, lexer_->lex(cleaned), terms, kSnippetCharacters);
-    moments.push_back(document.updated_us);
-    moments.push_back(asked.format == ResponseFormat::kDetailed ? document.created_us : Columns::kNever);
-    moments.push_back(asked.format == ResponseFormat::kDetailed ? document.due_us.value_or(Columns::kNever)
-                                                                : Columns::kNever);
-    found.push_back(std::move(shown));
-  }
-  if (found.empty()) return found;
-
+/// Three for each document: updated, created, due.
+void SearchService::note_moments(std::vector<FoundDocument>& found, const std::vector<std::int64_t>& moments) {
   std::string literal = "{";
   for (const std::int64_t moment : moments)
     literal.append(literal.size() == 1 ? "" : ",").append(moment == Columns::kNever ? "NULL" : std::to_string(moment));
@@ -573,7 +631,6 @@ std::vector<FoundDocument> SearchService::show(const std::vector<Hit>& hits, con
     shown.created_at = helpdesk::optional_text(rows.next(), 0);
     shown.due_at = helpdesk::optional_text(rows.next(), 0);
   }
-  return found;
 }
 
 void SearchService::note_time(FoundPage& page) {

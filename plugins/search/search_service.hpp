@@ -46,12 +46,18 @@ class SearchService {
   struct Asked;
   IndexReader open_index();
   FoundPage answer(Asked& asked);
-  [[nodiscard]] ParsedQuery read_query(std::string_view query, QueryMode mode) const;
-  void correct_query(Asked& asked, const ParsedQuery& parsed, IndexReader& index);
+  void correct_query(Asked& asked, const ParsedQuery& parsed, IndexReader& index, Ranker& ranker);
+  void check_kinds(const std::vector<std::string>& kinds, const IndexReader& index) const;
+  Document ticket(std::string_view id);
+  std::vector<ScoredTerm> telling_terms(const std::string& title, const std::string& rest, IndexReader& index);
   void load_terms(IndexReader& index, const RankRequest& request);
   Filter read_filter(const SearchTickets& request, std::vector<std::string>& warnings);
   void read_moments(const SearchTickets& request, Filter& filter);
-  std::vector<FoundDocument> show(const std::vector<Hit>& hits, const IndexReader& index, const Asked& asked);
+  void show(FoundPage& page, const RankResult& result, const Asked& asked);
+  FoundDocument shown(const Document& document, const Hit& hit, const Asked& asked) const;
+  [[nodiscard]] std::string snippet(const Document& document, const Hit& hit, const Asked& asked,
+                                    std::size_t characters) const;
+  void note_moments(std::vector<FoundDocument>& found, const std::vector<std::int64_t>& moments);
   void note_time(FoundPage& page);
 
   SearchContext& context_;

@@ -92,7 +92,7 @@ struct FoundDocument {
 };
 
 struct FacetValue {
-  std::string value;  ///< "none" for documents without
+  std::string value;  ///< "none" for documents without; those without tags are not counted
   std::int64_t count = 0;
 };
 
@@ -104,6 +104,7 @@ struct FoundPage {
   std::vector<FoundDocument> hits;
   std::int64_t total = 0;
   bool total_is_exact = true;
+  std::optional<bool> truncated;  ///< fewer hits than asked for: the page was full
   std::optional<std::string> corrected_query, did_you_mean, next_cursor;
   std::optional<Facets> facets;
   std::optional<std::vector<std::string>> warnings;

@@ -204,6 +204,7 @@ std::uint32_t SegmentBuilder::add(const Document& document) {
 std::uint32_t SegmentBuilder::add_field(std::uint32_t doc, Field field, std::string_view text,
                                         std::uint32_t first_position) {
   if (text.empty()) return 0;
+  text_bytes_ += text.size();
   const LexedText lexed = lexer_.lex(text);
   std::uint32_t counted = 0;
   const auto note = [&](const std::string& term, std::uint32_t position) {

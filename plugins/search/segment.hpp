@@ -65,6 +65,8 @@ class SegmentBuilder {
   std::uint32_t add(const Document& document);
 
   [[nodiscard]] const Columns& columns() const noexcept { return columns_; }
+  /// Of all documents so far.
+  [[nodiscard]] std::size_t text_bytes() const noexcept { return text_bytes_; }
   [[nodiscard]] Vocabulary vocabulary() const;
   /// Calls visit(const std::string& term, const PostingsWriter&) for each term, in ascending order: rows that are
   /// written in the order of their key fill its index well.
@@ -81,6 +83,7 @@ class SegmentBuilder {
 
   const Lexer& lexer_;
   Columns columns_;
+  std::size_t text_bytes_ = 0;
   std::unordered_map<std::string, std::uint32_t> numbers_;  // of terms, into postings_
   std::vector<PostingsWriter> postings_;
   std::vector<std::pair<std::uint32_t, Place>> found_;  // term and place, of the document being added

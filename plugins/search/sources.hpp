@@ -2,6 +2,7 @@
 #include <toolhost/plugin.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,15 +32,19 @@ class Sources {
   explicit Sources(std::vector<Source> sources);
 
   [[nodiscard]] const std::vector<Source>& list() const noexcept { return sources_; }
+  [[nodiscard]] std::vector<std::string> plugins() const;
 
-  /// What was changed by transactions from `watermark` on and is not in that generation of the index: at most `limit`,
-  /// the oldest change first.
-  std::vector<PendingDocument> pending(toolhost::Call& call, std::int64_t watermark, std::int64_t generation,
-                                       std::int64_t limit) const;
+  /// What is not in that generation of the index as it is now: at most `limit`, the oldest change first. Looks only at
+  /// what was changed since the generation's watermark of each source (table index_sources).
+  std::vector<PendingDocument> pending(toolhost::Call& call, std::int64_t generation, std::int64_t limit) const;
 
-  /// The present state of these documents of one source. Those that are gone are left out.
-  std::vector<Document> documents(toolhost::Call& call, std::string_view plugin,
-                                  const std::vector<std::string>& refs) const;
+  /// Calls `visit` for the present state of each of these documents; those that are gone are left out. Each of a
+  /// document's texts is cut after `longest` characters.
+  void documents(toolhost::Call& call, std::string_view plugin, std::vector<std::string> refs, std::int64_t longest,
+                 const std::function<void(Document&& document)>& visit) const;
+
+  /// The longest texts that are indexed; the rest of a longer one is not found.
+  static constexpr std::int64_t kLongestText = 200'000;
 
   /// Documents that are there to be found.
   std::int64_t count(toolhost::Call& call) const;
@@ -47,7 +52,6 @@ class Sources {
  private:
   [[nodiscard]] const Source* find(std::string_view plugin) const;
   std::vector<Source> sources_;
-  std::string changes_;  // SQL: source, ref, changed, deleted of all
 };
 
 }  // namespace search

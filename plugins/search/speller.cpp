@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "characters.hpp"
+#include "postings.hpp"
 #include "text.hpp"
 
 namespace search {
@@ -117,11 +118,6 @@ constexpr char kVersion = 1;
 constexpr std::size_t kHashBytes = 8;
 constexpr std::size_t kFewestBytesOfWord = 5;
 
-void put_number(std::string& out, std::uint64_t number) {
-  for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);
-  out += static_cast<char>(number);
-}
-
 void put_hash(std::string& out) {
   const std::uint64_t hash = helpdesk::hash64(out);
   for (std::size_t i = 0; i < kHashBytes; ++i) out += static_cast<char>(hash >> (8 * i));
@@ -195,13 +191,21 @@ std::uint64_t count_documents(std::span<const Vocabulary* const> vocabularies, s
   return documents;
 }
 
-std::optional<Correction> best_of(const Counted& counted) {
-  const auto best = std::min_element(counted.begin(), counted.end(), [](const auto& a, const auto& b) {
-    return std::tuple(a.second.distance, b.second.documents, a.first) <
-           std::tuple(b.second.distance, a.second.documents, b.first);
+/// Candidates are tried in their order, not more than so many: each may cost a look into the index.
+constexpr std::size_t kMostTried = 8;
+
+std::optional<Correction> best_of(const Counted& counted, const Accepts& accepts) {
+  std::vector<Correction> candidates;
+  candidates.reserve(counted.size());
+  for (const auto& [word, found] : counted) candidates.push_back({std::string(word), found.documents, found.distance});
+  std::sort(candidates.begin(), candidates.end(), [](const Correction& a, const Correction& b) {
+    return std::tie(a.distance, b.documents, a.word) < std::tie(b.distance, a.documents, b.word);
   });
-  if (best == counted.end()) return std::nullopt;
-  return Correction{std::string(best->first), best->second.documents, best->second.distance};
+  if (candidates.size() > kMostTried) candidates.resize(kMostTried);
+  const auto best = std::find_if(candidates.begin(), candidates.end(),
+                                 [&](const Correction& candidate) { return !accepts || accepts(candidate.word); });
+  if (best == candidates.end()) return std::nullopt;
+  return *best;
 }
 
 std::string term_of(std::string_view word, const Lexer& lexer) {
@@ -260,6 +264,16 @@ Vocabulary Vocabulary::merge(std::span<const Vocabulary* const> vocabularies) {
   return Vocabulary(entries);
 }
 
+Vocabulary Vocabulary::limited(const Limit& limit) const {
+  std::vector<Entry> entries = sorted_entries();
+  for (Entry& entry : entries) {
+    const std::uint32_t most = limit(entry.word);
+    entry.documents = std::min(entry.documents, most);
+    entry.documents_inside = std::min(entry.documents_inside, most);
+  }
+  return Vocabulary(entries);
+}
+
 std::size_t Vocabulary::memory_bytes() const noexcept {
   return sizeof(*this) + bytes_.capacity() + begins_.capacity() * sizeof(begins_[0]) +
          letters_.capacity() * sizeof(letters_[0]) + counts_.capacity() * sizeof(counts_[0]);
@@ -311,16 +325,16 @@ std::vector<Vocabulary::Entry> Vocabulary::sorted_entries() const {
 
 std::string Vocabulary::serialize() const {
   std::string out(1, kVersion);
-  put_number(out, size());
+  append_number(out, size());
   std::string_view before;
   for (const Entry& entry : sorted_entries()) {
     const auto differs = std::mismatch(entry.word.begin(), entry.word.end(), before.begin(), before.end()).first;
     const auto shared = static_cast<std::size_t>(differs - entry.word.begin());
-    put_number(out, shared);
-    put_number(out, entry.word.size() - shared);
+    append_number(out, shared);
+    append_number(out, entry.word.size() - shared);
     out += entry.word.substr(shared);
-    put_number(out, entry.documents);
-    put_number(out, entry.documents_inside - entry.documents);
+    append_number(out, entry.documents);
+    append_number(out, entry.documents_inside - entry.documents);
     before = entry.word;
   }
   put_hash(out);
@@ -353,18 +367,18 @@ std::optional<Vocabulary> Vocabulary::deserialize(std::string_view bytes) {
 }
 
 std::optional<Correction> correct(std::span<const Vocabulary* const> vocabularies, std::string_view word,
-                                  bool may_read_inside) {
+                                  bool may_read_inside, const Accepts& accepts) {
   const std::size_t length = count_letters(word);
   if (length < kFewestToCorrect) return std::nullopt;
-  auto correction = best_of(count_near(vocabularies, word, 1, may_read_inside));
+  auto correction = best_of(count_near(vocabularies, word, 1, may_read_inside), accepts);
   if (!correction && length >= kFewestForTwoEdits) {
-    correction = best_of(count_near(vocabularies, word, 2, may_read_inside));
+    correction = best_of(count_near(vocabularies, word, 2, may_read_inside), accepts);
   }
   return correction;
 }
 
 std::optional<Correction> suggest(std::span<const Vocabulary* const> vocabularies, std::string_view word,
-                                  bool may_read_inside, const Lexer& lexer) {
+                                  bool may_read_inside, const Lexer& lexer, const Accepts& accepts) {
   if (count_letters(word) < kFewestToSuggest) return std::nullopt;
   const std::uint64_t documents = count_documents(vocabularies, word, may_read_inside);
   if (documents == 0) return std::nullopt;
@@ -373,7 +387,7 @@ std::optional<Correction> suggest(std::span<const Vocabulary* const> vocabularie
   if (counted.empty()) return std::nullopt;
   const std::string term = term_of(word, lexer);
   std::erase_if(counted, [&](const auto& other) { return term_of(other.first, lexer) == term; });
-  return best_of(counted);
+  return best_of(counted, accepts);
 }
 
 }  // namespace search

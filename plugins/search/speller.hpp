@@ -38,6 +38,11 @@ class Vocabulary {
   /// All words, with the sums of their counts.
   static Vocabulary merge(std::span<const Vocabulary* const> vocabularies);
 
+  /// How many documents can have a word at most; 0: nobody has it any more.
+  using Limit = std::function<std::uint32_t(std::string_view word)>;
+  /// With no word counted more often than that, and without those that nobody has.
+  [[nodiscard]] Vocabulary limited(const Limit& limit) const;
+
   [[nodiscard]] std::size_t size() const noexcept { return counts_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
   [[nodiscard]] std::optional<Entry> find(std::string_view word) const;
@@ -78,16 +83,20 @@ struct Correction {
   unsigned distance = 0;
 };
 
+/// Whether a candidate will do: counts may lag behind what documents say by now.
+using Accepts = std::function<bool(std::string_view word)>;
+
 /// What was meant by a word that no document has (the caller knows: a vocabulary may still hold words of documents that
 /// are gone): of the words one edit away, in words of 9 characters and more also two, the nearest, then the most
 /// frequent, then the first by alphabet. nullopt when there is none and for words of fewer than 4 characters or of
 /// other than letters. Words of internal notes do not exist for who may not read those.
+/// Candidates that `accepts` (if any) does not are passed over.
 std::optional<Correction> correct(std::span<const Vocabulary* const> vocabularies, std::string_view word,
-                                  bool may_read_inside);
+                                  bool may_read_inside, const Accepts& accepts = {});
 
 /// What may have been meant by a rare word of at least 5 characters that is there: a word one edit away that 20 times
 /// as many documents have, unless it has the same term, which finds both anyway.
 std::optional<Correction> suggest(std::span<const Vocabulary* const> vocabularies, std::string_view word,
-                                  bool may_read_inside, const Lexer& lexer);
+                                  bool may_read_inside, const Lexer& lexer, const Accepts& accepts = {});
 
 }  // namespace search

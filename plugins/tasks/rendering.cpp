@@ -64,6 +64,7 @@ std::string render(const TaskPage& result) {
                     std::to_string(result.total) + " tasks (" + filters_text(result.applied_filters) + ")\n";
   if (!result.tasks.empty()) out += kQuoteMark;
   for (const Task& task : result.tasks) out.append("- ").append(task_line(task));
+  if (result.truncated) out += "The page ended early: its texts are long.\n";
   if (result.next_cursor)
     out.append("More: call again with the same arguments and cursor ").append(*result.next_cursor).append("\n");
   add_warnings(out, result.warnings);

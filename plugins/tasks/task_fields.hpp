@@ -54,19 +54,19 @@ TH_FIELDS(GetTask, field("id", &GetTask::id, "E.g. 7QK4MX.").range(1, 40),
                 "concise cuts texts after 1,000 characters and shows the latest 10 steps of the history.")
               .defaulted())
 
-TH_FIELDS(UpdateTask, field("id", &UpdateTask::id).range(1, 40), field("title", &UpdateTask::title).range(1, 200),
-          field("description", &UpdateTask::description, "Replaces the old one; null clears it.").range(0, 20000),
-          field("due_date", &UpdateTask::due_date, "YYYY-MM-DD; null: none.").range(0, 40),
-          field("due_at", &UpdateTask::due_at, "ISO 8601 timestamp, in place of due_date.").range(0, 40),
-          field("priority", &UpdateTask::priority),
-          field("status", &UpdateTask::status, "Not done: that is complete_task."),
-          field("assignee", &UpdateTask::assignee, "\"me\", e-mail address or name; null: nobody.").range(0, 200),
-          field("ticket_id", &UpdateTask::ticket_id, "null: none.").range(0, 40),
-          field("tags_add", &UpdateTask::tags_add).range(1, 50).items(0, 20).defaulted(),
-          field("tags_remove", &UpdateTask::tags_remove).range(1, 50).items(0, 20).defaulted(),
-          field("expected_version", &UpdateTask::expected_version,
-                "Refuses the change if the task has another version by now.")
-              .range(1, 2147483647))
+TH_FIELDS(
+    UpdateTask, field("id", &UpdateTask::id).range(1, 40), field("title", &UpdateTask::title).range(1, 200),
+    field("description", &UpdateTask::description, "Replaces the old one; null clears it.").range(0, 20000),
+    field("due_date", &UpdateTask::due_date, "YYYY-MM-DD, in place of due_at; null clears only it.").range(0, 40),
+    field("due_at", &UpdateTask::due_at, "ISO 8601 timestamp, in place of due_date; null clears only it.").range(0, 40),
+    field("priority", &UpdateTask::priority), field("status", &UpdateTask::status, "Not done: that is complete_task."),
+    field("assignee", &UpdateTask::assignee, "\"me\", e-mail address or name; null: nobody.").range(0, 200),
+    field("ticket_id", &UpdateTask::ticket_id, "null: none.").range(0, 40),
+    field("tags_add", &UpdateTask::tags_add).range(1, 50).items(0, 20).defaulted(),
+    field("tags_remove", &UpdateTask::tags_remove).range(1, 50).items(0, 20).defaulted(),
+    field("expected_version", &UpdateTask::expected_version,
+          "Refuses the change if the task has another version by now.")
+        .range(1, 2147483647))
 
 TH_FIELDS(CompleteTask, field("id", &CompleteTask::id).range(1, 40),
           field("note", &CompleteTask::note, "How it went.").range(0, 2000))
@@ -104,6 +104,7 @@ TH_FIELDS(AppliedFilters, field("status", &AppliedFilters::status), field("due",
 
 TH_FIELDS(TaskPage, field("tasks", &TaskPage::tasks),
           field("next_cursor", &TaskPage::next_cursor, "Absent on the last page."),
+          field("truncated", &TaskPage::truncated, "true: the page ended early, its texts are long."),
           field("total", &TaskPage::total, "Counted up to 1000."),
           field("total_is_exact", &TaskPage::total_is_exact, "false: there are more."),
           field("applied_filters", &TaskPage::applied_filters), field("warnings", &TaskPage::warnings),

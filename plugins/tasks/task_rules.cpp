@@ -49,10 +49,9 @@ TaskChange change_by_edit(const Task& before, const TaskEdit& edit, std::string_
   }
   if (!edit.assignee.is_absent()) after.assignee = edit.assignee.value();
   if (!edit.ticket_id.is_absent()) after.ticket_id = edit.ticket_id.value();
-  if (edit.due) {
-    after.due_date = edit.due->date;
-    after.due_at = edit.due->at;
-  }
+  const bool has_new_due = edit.due.date || edit.due.at;
+  if (has_new_due || edit.clears_due_date) after.due_date = edit.due.date;
+  if (has_new_due || edit.clears_due_at) after.due_at = edit.due.at;
   std::vector<std::string> tags = edited_tags(before, edit);
 
   auto& changes = change.changes;

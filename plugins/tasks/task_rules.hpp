@@ -20,7 +20,8 @@ struct TaskEdit {
   std::optional<Priority> priority;
   std::optional<Status> status;
   toolhost::Nullable<std::string> assignee, ticket_id;
-  std::optional<Due> due;
+  Due due;  ///< in place of what it was due before, unless it is never
+  bool clears_due_date = false, clears_due_at = false;
   std::vector<std::string> tags_add, tags_remove;
 };
 

@@ -13,8 +13,8 @@ namespace {
 using Kind = Refusal::Kind;
 using Texts = std::vector<std::string>;
 
-constexpr Findable kTask{"task", "list_tasks"};
-constexpr Findable kTicket{"ticket", "list_tickets"};
+constexpr Findable kTask{"task", "search_all or list_tasks"};
+constexpr Findable kTicket{"ticket", "search_tickets or list_tickets"};
 constexpr std::string_view kCreateTool = "create_task";
 constexpr std::size_t kHistoryText = 100, kDetailedHistoryText = 1'000;
 
@@ -128,7 +128,8 @@ TaskPage TaskService::list(const ListTasks& request) {
   TaskPage page;
   AppliedFilters& applied = page.applied_filters;
   ListRequest wanted;
-  wanted.filter = read_filter(request, applied);
+  Texts warnings;
+  wanted.filter = read_filter(request, applied, warnings);
   wanted.sort = applied.sort = request.sort.value_or(SortKey::kDue);
   wanted.order = applied.order =
       request.order.value_or(applied.sort == SortKey::kDue ? SortOrder::kAscending : SortOrder::kDescending);
@@ -143,9 +144,11 @@ TaskPage TaskService::list(const ListTasks& request) {
     check_ticket(*wanted.filter.ticket, ignored);
   }
   if (applied.due == DueWindow::kOverdue && !wanted.filter.only_unfinished && rows.total == 0)
-    page.warnings = Texts{"a task that is done or cancelled is never overdue; leave status out"};
+    warnings.emplace_back("a task that is done or cancelled is never overdue; leave status out");
+  page.warnings = unless_empty(std::move(warnings));
   page.tasks = std::move(rows.tasks);
   if (rows.last) page.next_cursor = context_.seal(encode(ListCursor{filters, *rows.last}));
+  page.truncated = rows.is_cut;
   page.total = rows.total;
   page.total_is_exact = rows.total_is_exact;
   applied.due_first_day = std::move(rows.due_first_day);
@@ -156,7 +159,7 @@ TaskPage TaskService::list(const ListTasks& request) {
   return page;
 }
 
-TaskFilter TaskService::read_filter(const ListTasks& request, AppliedFilters& applied) {
+TaskFilter TaskService::read_filter(const ListTasks& request, AppliedFilters& applied, Texts& warnings) {
   TaskFilter filter;
   if (request.status) applied.status = request.status->values;
   if (applied.status.empty()) applied.status = {StatusFilter::kUnfinished};
@@ -180,12 +183,12 @@ TaskFilter TaskService::read_filter(const ListTasks& request, AppliedFilters& ap
   filter.due_before = read_bound("due_before", applied.due_before = given_filter("due_before", request.due_before));
   if (const auto assignee = given_filter("assignee", request.assignee)) {
     filter.only_unassigned = is_word(*assignee, "none");
-    applied.assignee = filter.only_unassigned ? "none" : read_person("assignee", *assignee);
+    applied.assignee = filter.only_unassigned ? "none" : context_.people.read_filter("assignee", *assignee, warnings);
     if (!filter.only_unassigned) filter.assignee = applied.assignee;
   }
   if (const auto ticket = given_filter("ticket_id", request.ticket_id))
     filter.ticket = applied.ticket_id = read_id(kTicket, *ticket);
-  filter.tags = applied.tags = unless_empty(read_tags(request.tags));
+  filter.tags = applied.tags = read_tag_filter(request.tags);
   return filter;
 }
 
@@ -268,10 +271,10 @@ TaskEdit TaskService::read_edit(const UpdateTask& request, Texts& warnings) {
   edit.ticket_id = read_nullable("ticket_id", request.ticket_id);
   if (edit.ticket_id.has_value()) edit.ticket_id = read_id(kTicket, *edit.ticket_id);
   const auto date = read_nullable("due_date", request.due_date), at = read_nullable("due_at", request.due_at);
-  if (!date.is_absent() || !at.is_absent()) {
-    edit.due = read_due(date.value(), at.value(), warnings);
-    if (edit.due->at) edit.due->at = store_.shown(*edit.due->at);
-  }
+  edit.due = read_due(date.value(), at.value(), warnings);
+  if (edit.due.at) edit.due.at = store_.shown(*edit.due.at);
+  edit.clears_due_date = date.is_null();
+  edit.clears_due_at = at.is_null();
   edit.tags_add = read_tags(request.tags_add);
   edit.tags_remove = read_tags(request.tags_remove);
   return edit;
@@ -342,7 +345,7 @@ Due TaskService::read_due(const std::optional<std::string>& date, const std::opt
   const std::string_view parameter = date ? "due_date" : "due_at";
   const std::string& line = date ? *date : *at;
   auto moment = read_moment(line, context_.time_zone, DayEdge::kEnd);
-  if (!moment) refuse_moment(parameter, line);
+  if (!moment) refuse_moment(parameter, line, store_.today(), !date);
   if (date && !is_day(line)) {
     throw Refusal(Kind::kInvalid, "due_date '" + line +
                                       "' has a time; give only its day (YYYY-MM-DD), or pass it as "
@@ -358,17 +361,9 @@ std::optional<DueBound> TaskService::read_bound(std::string_view parameter,
                                                 const std::optional<std::string>& argument) {
   if (!argument) return std::nullopt;
   auto moment = read_moment(*argument, context_.time_zone, DayEdge::kStart);
-  if (!moment) refuse_moment(parameter, *argument);
+  if (!moment) refuse_moment(parameter, *argument, store_.today());
   if (is_day(*argument)) return DueBound{*argument, true};
   return DueBound{*std::move(moment), false};
-}
-
-void TaskService::refuse_moment(std::string_view parameter, std::string_view given_text) {
-  const bool wants_day = parameter == "due_date";
-  throw Refusal(Kind::kInvalid, std::string(parameter) + " '" + std::string(given_text) + "' is not a date; today is " +
-                                    store_.today() + "; use YYYY-MM-DD" +
-                                    (wants_day ? "" : " or a timestamp such as 2026-11-30T17:00") +
-                                    " (years 2000 to 2199)");
 }
 
 TicketTitle TaskService::check_ticket(std::string_view ref, Texts& warnings) {

@@ -46,7 +46,7 @@ class TaskService {
  private:
   NewTask read_new_task(const CreateTask& request, std::vector<std::string>& warnings);
   CreatedTask replay_create(std::string_view key, std::string_view ref);
-  TaskFilter read_filter(const ListTasks& request, AppliedFilters& applied);
+  TaskFilter read_filter(const ListTasks& request, AppliedFilters& applied, std::vector<std::string>& warnings);
   TaskEdit read_edit(const UpdateTask& request, std::vector<std::string>& warnings);
 
   [[nodiscard]] std::string read_person(std::string_view parameter, std::string_view person) const;
@@ -54,7 +54,6 @@ class TaskService {
   Due read_due(const std::optional<std::string>& date, const std::optional<std::string>& at,
                std::vector<std::string>& warnings);
   std::optional<DueBound> read_bound(std::string_view parameter, const std::optional<std::string>& argument);
-  [[noreturn]] void refuse_moment(std::string_view parameter, std::string_view given);
   TicketTitle check_ticket(std::string_view ref, std::vector<std::string>& warnings);
 
   StoredTask require(std::optional<StoredTask> found, std::string_view ref);

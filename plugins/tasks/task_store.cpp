@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arguments.hpp"
 #include "text.hpp"
 
 namespace helpdesk::tasks {
@@ -65,7 +66,7 @@ class PostgresTaskStore final : public TaskStore {
     return nearest_ids(call_, "(select ref, title from tasks where not deleted)", ref);
   }
   std::vector<IdAndTitle> nearest_tickets(std::string_view ref) override { return nearest_ids(call_, tickets_, ref); }
-  std::string today() override;
+  std::string today() override { return helpdesk::today(call_); }
 
  private:
   toolhost::Call& call_;
@@ -102,11 +103,21 @@ std::optional<InsertedTask> PostgresTaskStore::insert(const NewTask& task, const
   return InsertedTask{read_written(row), optional_text(row, kTaskColumnCount + 1)};
 }
 
+/// Characters of people's texts in a task of a list.
+std::size_t weight_of(const Task& task) {
+  std::size_t weight = count_characters(task.title);
+  for (const auto* text : {&task.assignee, &task.created_by, &task.completion_note})
+    weight += *text ? count_characters(**text) : 0;
+  for (const std::string& tag : task.tags.value_or(std::vector<std::string>{})) weight += count_characters(tag);
+  return weight;
+}
+
 TaskRows PostgresTaskStore::list(const ListRequest& request) {
   const Statement statement = list_statement(request, clock_);
   Rows rows = call_.query(toolhost::last, statement.sql, statement.values);
   TaskRows result;
   PagePosition position;
+  TextBudget budget;
   while (const Row row = rows.next()) {
     result.total = std::min(row.i64(0), kCounted);
     result.total_is_exact = row.i64(0) <= kCounted;
@@ -114,12 +125,15 @@ TaskRows PostgresTaskStore::list(const ListRequest& request) {
     result.due_first_day = optional_text(row, 2);
     result.due_last_day = optional_text(row, 3);
     if (row.is_null(6)) break;
-    if (result.tasks.size() == static_cast<std::size_t>(request.limit)) {
+    Task task = read_task(row, 6);
+    const bool is_full = result.tasks.size() == static_cast<std::size_t>(request.limit);
+    result.is_cut = !is_full && !budget.take(weight_of(task));
+    if (is_full || result.is_cut) {
       result.last = position;
       break;
     }
     position = {std::string(row.text(4)), std::string(row.text(5)), std::string(row.text(6))};
-    result.tasks.push_back(read_task(row, 6));
+    result.tasks.push_back(std::move(task));
   }
   return result;
 }
@@ -203,12 +217,6 @@ std::optional<TicketTitle> PostgresTaskStore::find_ticket(std::string_view ref) 
 std::string PostgresTaskStore::shown(std::string_view moment) {
   Rows rows = call_.query("select local_time($2::text::timestamptz(0), $1::text)", clock_.time_zone, moment);
   return std::string(rows.next().text(0));
-}
-
-std::string PostgresTaskStore::today() {
-  Rows rows = call_.query("select to_char($2::timestamptz at time zone $1::text, 'YYYY-MM-DD (Dy')", clock_.time_zone,
-                          clock_.now);
-  return std::string(rows.next().text(0)) + ", " + clock_.time_zone + ')';
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct InsertedTask {
 struct TaskRows {
   std::vector<Task> tasks;
   std::optional<PagePosition> last;  ///< set when more follow
+  bool is_cut = false;               ///< because the texts outgrew kTextBudget
   std::int64_t total = 0;            ///< counted up to kCounted
   bool total_is_exact = true;
   std::optional<std::string> due_first_day, due_last_day;
@@ -59,6 +60,7 @@ class TaskStore {
   virtual ClaimedKey claim_key(std::string_view tool, std::string_view key, std::string_view request) = 0;
   virtual void settle_key(std::string_view tool, std::string_view key, std::string_view ref) = 0;
 
+  /// A page of up to `limit` tasks; fewer when their texts outgrow kTextBudget.
   virtual TaskRows list(const ListRequest& request) = 0;
 
   /// Deleted ones too. With the title of its ticket, where that can be read.

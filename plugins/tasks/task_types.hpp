@@ -126,6 +126,7 @@ struct AppliedFilters {
 struct TaskPage {
   std::vector<Task> tasks;
   std::optional<std::string> next_cursor;
+  bool truncated = false;  ///< the page ended early, because its texts are long
   std::int64_t total = 0;
   bool total_is_exact = true;  ///< false: there are more than `total`
   AppliedFilters applied_filters;

@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "rendering.hpp"
+#include "roles.hpp"
 #include "task_fields.hpp"
 #include "task_service.hpp"
 #include "task_store.hpp"
@@ -30,6 +31,13 @@ auto run_tool(toolhost::Call& call, const std::string& tickets, const Work& work
   });
 }
 
+/// The same for a tool that writes.
+template <class Work>
+auto run_change(toolhost::Call& call, const std::string& tickets, const Work& work) {
+  with_refusals([&] { refuse_viewer(call.role(), "tasks"); });
+  return run_tool(call, tickets, work);
+}
+
 }  // namespace
 
 class TasksPlugin {
@@ -41,7 +49,7 @@ class TasksPlugin {
   }
 
   CreatedTask create_task(toolhost::Call& call, const CreateTask& request) {
-    return run_tool(call, tickets_, [&](TaskService& service) { return service.create(request); });
+    return run_change(call, tickets_, [&](TaskService& service) { return service.create(request); });
   }
   TaskPage list_tasks(toolhost::Call& call, const ListTasks& request) {
     return run_tool(call, tickets_, [&](TaskService& service) { return service.list(request); });
@@ -50,16 +58,16 @@ class TasksPlugin {
     return run_tool(call, tickets_, [&](TaskService& service) { return service.get(request); });
   }
   UpdatedTask update_task(toolhost::Call& call, const UpdateTask& request) {
-    return run_tool(call, tickets_, [&](TaskService& service) { return service.update(request); });
+    return run_change(call, tickets_, [&](TaskService& service) { return service.update(request); });
   }
   CompletedTask complete_task(toolhost::Call& call, const CompleteTask& request) {
-    return run_tool(call, tickets_, [&](TaskService& service) { return service.complete(request); });
+    return run_change(call, tickets_, [&](TaskService& service) { return service.complete(request); });
   }
   ReopenedTask reopen_task(toolhost::Call& call, const ReopenTask& request) {
-    return run_tool(call, tickets_, [&](TaskService& service) { return service.reopen(request); });
+    return run_change(call, tickets_, [&](TaskService& service) { return service.reopen(request); });
   }
   DeletedTask delete_task(toolhost::Call& call, const DeleteTask& request) {
-    return run_tool(call, tickets_, [&](TaskService& service) { return service.remove(request); });
+    return run_change(call, tickets_, [&](TaskService& service) { return service.remove(request); });
   }
 
  private:
@@ -80,7 +88,7 @@ TH_PLUGIN(
     tool<&TasksPlugin::list_tasks>("list_tasks")
         .title("List tasks")
         .description("Lists tasks by due date, assignee, ticket, status or tags; without arguments all unfinished "
-                     "ones, soonest due first. What is late: {\"due\":\"overdue\"}. Does not look into texts.")
+                     "ones, soonest due first. What is late: {\"due\":\"overdue\"}. For words: search_all.")
         .read_only()
         .idempotent(),
     tool<&TasksPlugin::get_task>("get_task")

@@ -94,7 +94,7 @@ WantedFields TicketService::read_wanted(const UpdateTicket& request, FieldUpdate
 void TicketService::refuse_other_version(const StoredTicket& stored, std::optional<std::int64_t> expected) {
   const Ticket& ticket = stored.ticket;
   if (!expected || *expected == ticket.version) return;
-  std::vector<MissedStep> steps = store_.steps_since(ticket.id, *expected, context_.may_read_notes);
+  std::vector<MissedStep> steps = store_.steps_since(ticket.id, *expected);
   for (MissedStep& step : steps) step.actor = context_.people.called(step.actor);
   refuse_stale("Ticket " + ticket.id, "get_ticket", *expected, ticket.version.value_or(1), steps);
 }
@@ -103,14 +103,7 @@ void TicketService::refuse_other_version(const StoredTicket& stored, std::option
 
 ChangedStatus TicketService::set_status(const SetTicketStatus& request) {
   const std::string ref = read_id(kTicket, request.id);
-  if (request.comment) {
-    check_body("comment", *request.comment);
-    if (request.visibility == Visibility::kInternal && !context_.may_read_notes) {
-      throw Refusal(Kind::kDenied,
-                    "Internal comments are for staff, and this key's role is viewer; pass visibility "
-                    "'public' or leave the comment out");
-    }
-  }
+  if (request.comment) check_body("comment", *request.comment);
   SetTicketStatus wanted = request;
   if (request.duplicate_of) wanted.duplicate_of = read_id(kTicket, *request.duplicate_of);
   StoredTicket stored = require(store_.find_for_update(ref), ref);
@@ -156,11 +149,6 @@ std::optional<std::string> TicketService::check_duplicate(const std::string& ref
 // ---- add_note
 
 AddedNote TicketService::add_note(const AddNote& request) {
-  if (!context_.may_read_notes) {
-    throw Refusal(Kind::kDenied,
-                  "Internal notes are for staff, and this key's role is viewer. add_reply writes to the ticket "
-                  "where everybody can read it");
-  }
   const std::string ref = read_id(kTicket, request.id);
   check_body("body", request.body);
   const std::string key = key_of(request.idempotency_key);

@@ -26,6 +26,15 @@ void shorten_events(std::vector<HistoryEvent>& events, std::size_t limit, bool& 
   }
 }
 
+/// Characters of the old and new values.
+std::size_t count_texts(const std::vector<HistoryEvent>& events) {
+  std::size_t characters = 0;
+  for (const HistoryEvent& event : events) {
+    characters += count_characters(event.from.value_or("")) + count_characters(event.to.value_or(""));
+  }
+  return characters;
+}
+
 }  // namespace
 
 TicketDetails TicketService::get(const GetTicket& request) {
@@ -144,9 +153,13 @@ HistoryPage TicketService::history(const TicketHistory& request) {
     rows.events.resize(limit);
     page.next_cursor = context_.seal(encode(HistoryCursor{ref, rows.versions[limit - 1], rows.events.back().field}));
   }
-  // Fewer steps leave more room for each text.
-  shorten_events(rows.events, kTextBudget / (2 * limit), page.truncated);
-  if (page.truncated) page.rest = "Texts are cut; a smaller limit shows more of each.";
+  // Fewer steps leave more room for each text, and one may have all of it.
+  const bool is_whole = limit == 1 && count_texts(rows.events) <= kTextBudget;
+  if (!is_whole) shorten_events(rows.events, kTextBudget / (2 * limit), page.truncated);
+  if (page.truncated) {
+    page.rest = limit == 1 ? "The texts of this step are too long for one answer; what is cut off is not shown."
+                           : "Texts are cut; a smaller limit shows more of each.";
+  }
   page.events = std::move(rows.events);
   page.server_time = std::move(rows.server_time);
   page.time_zone = context_.time_zone;

@@ -240,11 +240,11 @@ constexpr Word<std::optional<Resolution>> kResolutions[] = {
 // ---- The parts of a ticket
 
 std::optional<std::string> moment_of(const Values& values, Field field, std::string_view name,
-                                     const ImportContext& context) {
+                                     const ImportContext& context, DayEdge edge = DayEdge::kStart) {
   const auto line = line_of(values, field);
   // A column "resolved" or "closed" may hold yes or no.
   if (!line || is_word(*line, "true") || is_word(*line, "false")) return std::nullopt;
-  auto moment = read_foreign_moment(*line, context.time_zone);
+  auto moment = read_foreign_moment(*line, context.time_zone, edge);
   if (!moment) refuse(std::string(name) + ' ' + quoted(*line) + " is not a date that can be read in one way only");
   return moment;
 }
@@ -359,8 +359,9 @@ bool is_public(const JsonValue& message) {
 
 ImportedMessage read_message(const JsonValue& value, const ImportedTicket& ticket, const ImportContext& context) {
   ImportedMessage message;
-  message.author = ticket.requester;
+  message.author = kUnknownPerson;
   message.created_at = ticket.created_at;
+  bool has_author = false;
   if (value.is(Kind::kObject)) {
     if (const JsonValue* body = member_of(value, {"body", "text", "content", "comment", "message"}))
       message.body = text_of(*body);
@@ -368,7 +369,8 @@ ImportedMessage read_message(const JsonValue& value, const ImportedTicket& ticke
     if (const JsonValue* author = member_of(value, {"author", "creator", "user", "from", "name"})) {
       const std::string line = clean_line(text_of(*author));
       refuse_longer("the author of a message", line, kLongestName);
-      message.author = line.empty() ? std::string(kUnknownPerson) : context.person(line);
+      has_author = !line.empty();
+      if (has_author) message.author = context.person(line);
     }
     if (const JsonValue* moment = member_of(value, {"created_at", "created", "creation_time", "date", "time"})) {
       message.created_at = read_foreign_moment(text_of(*moment), context.time_zone);
@@ -377,7 +379,7 @@ ImportedMessage read_message(const JsonValue& value, const ImportedTicket& ticke
     const JsonValue* role = member_of(value, {"author_role"});
     const bool is_requester =
         role != nullptr ? role->text == "requester" : fold_case(message.author) == fold_case(ticket.requester);
-    message.author_role = is_requester ? AuthorRole::kRequester : AuthorRole::kStaff;
+    message.author_role = has_author && is_requester ? AuthorRole::kRequester : AuthorRole::kStaff;
   } else {
     message.body = text_of(value);
   }
@@ -453,7 +455,7 @@ ImportedTicket read_import_row(const Columns& columns, const ImportContext& cont
   ticket.tags = tags_of(values);
   ticket.created_at = moment_of(values, Field::kCreatedAt, "created_at", context);
   ticket.updated_at = moment_of(values, Field::kUpdatedAt, "updated_at", context);
-  ticket.due_at = moment_of(values, Field::kDueAt, "due_at", context);
+  ticket.due_at = moment_of(values, Field::kDueAt, "due_at", context, DayEdge::kEnd);
   if (ticket.due_at && *ticket.due_at < "2000") refuse("due_at " + quoted(*ticket.due_at) + " is before the year 2000");
   ticket.first_reply_at = moment_of(values, Field::kFirstReplyAt, "first_reply_at", context);
   if (ticket.status >= Status::kResolved) {

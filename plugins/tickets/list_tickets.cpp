@@ -7,11 +7,6 @@
 #include "ticket_service.hpp"
 
 namespace helpdesk::tickets {
-namespace {
-
-using Kind = Refusal::Kind;
-
-}  // namespace
 
 TicketPage TicketService::list(const ListTickets& request) {
   TicketPage page;
@@ -28,6 +23,7 @@ TicketPage TicketService::list(const ListTickets& request) {
   TicketRows rows = store_.list(filter, applied.sort, applied.order, after, request.limit, request.response_format);
   page.tickets = std::move(rows.tickets);
   if (rows.last) page.next_cursor = context_.seal(encode(ListCursor{hash_of(applied), *rows.last}));
+  page.truncated = rows.is_cut;
   page.total = rows.total;
   page.total_is_exact = rows.total_is_exact;
   page.warnings = unless_empty(std::move(warnings));
@@ -60,14 +56,13 @@ TicketFilter TicketService::read_filter(const ListTickets& request, AppliedFilte
   }
   if (const auto assignee = given_filter("assignee", request.assignee)) {
     filter.only_unassigned = is_word(*assignee, "none");
-    applied.assignee = filter.only_unassigned ? "none" : context_.people.read("assignee", *assignee);
+    applied.assignee = filter.only_unassigned ? "none" : context_.people.read_filter("assignee", *assignee, warnings);
     if (!filter.only_unassigned) filter.assignee = applied.assignee;
   }
   if (const auto requester = given_filter("requester", request.requester)) {
-    filter.requester = applied.requester = context_.people.read("requester", *requester);
+    filter.requester = applied.requester = context_.people.read_filter("requester", *requester, warnings);
   }
-  filter.tags = applied.tags = unless_empty(read_tags(request.tags));
-  if (!request.tags.empty() && !filter.tags) throw Refusal(Kind::kInvalid, "tags holds nothing to look for");
+  filter.tags = applied.tags = read_tag_filter(request.tags);
   filter.category = applied.category = read_category_filter(given_filter("category", request.category), warnings);
   const auto moment = [&](std::string_view parameter, const std::optional<std::string>& input,
                           std::optional<std::string>& shown) {

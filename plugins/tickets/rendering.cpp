@@ -99,6 +99,7 @@ std::string render(const TicketPage& result) {
                     std::to_string(result.total) + " tickets (" + filters_text(result.applied_filters) + ")\n";
   if (!result.tickets.empty()) out += kQuoteMark;
   for (const Ticket& ticket : result.tickets) out.append("- ").append(ticket_line(ticket));
+  if (result.truncated) out += "The page ended early: its texts are long.\n";
   if (result.next_cursor)
     out.append("More: call again with the same arguments and cursor ").append(*result.next_cursor).append("\n");
   add_warnings(out, result.warnings);

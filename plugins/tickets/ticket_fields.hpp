@@ -149,9 +149,10 @@ TH_FIELDS(AppliedFilters, field("status", &AppliedFilters::status), field("prior
           field("sort", &AppliedFilters::sort), field("order", &AppliedFilters::order))
 
 TH_FIELDS(TicketPage, field("tickets", &TicketPage::tickets), field("next_cursor", &TicketPage::next_cursor),
-          field("total", &TicketPage::total), field("total_is_exact", &TicketPage::total_is_exact),
-          field("applied_filters", &TicketPage::applied_filters), field("warnings", &TicketPage::warnings),
-          field("server_time", &TicketPage::server_time), field("time_zone", &TicketPage::time_zone))
+          field("truncated", &TicketPage::truncated), field("total", &TicketPage::total),
+          field("total_is_exact", &TicketPage::total_is_exact), field("applied_filters", &TicketPage::applied_filters),
+          field("warnings", &TicketPage::warnings), field("server_time", &TicketPage::server_time),
+          field("time_zone", &TicketPage::time_zone))
 
 TH_FIELDS(TicketDetails, field("ticket", &TicketDetails::ticket),
           field("allowed_transitions", &TicketDetails::allowed_transitions), field("version", &TicketDetails::version),

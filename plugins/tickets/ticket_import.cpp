@@ -3,6 +3,7 @@
 #include <toolhost/plugin.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -22,6 +23,7 @@ using Texts = std::vector<std::string>;
 
 /// A row that may become a ticket.
 struct Candidate {
+  std::int64_t row = 0;  ///< its number in the file
   ImportedTicket ticket;
   std::string ref;                    ///< the id that it gets
   std::string duplicate_ref, awaits;  ///< the ticket that it repeats: its id, or its external id until it is here
@@ -35,11 +37,53 @@ struct Known {
   bool has_early = false;                                   ///< a ticket of the source is there before its original
 };
 
+/// YYYY-MM-DD
+std::string utc_day(std::int64_t microseconds) {
+  const std::chrono::sys_time<std::chrono::microseconds> moment{std::chrono::microseconds{microseconds}};
+  const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(moment)};
+  const auto two_digits = [](unsigned number) { return (number < 10 ? "-0" : "-") + std::to_string(number); };
+  return std::to_string(static_cast<int>(date.year())) + two_digits(static_cast<unsigned>(date.month())) +
+         two_digits(static_cast<unsigned>(date.day()));
+}
+
 Texts texts_of(const std::vector<Candidate>& candidates, const auto& text) {
   Texts texts;
   texts.reserve(candidates.size());
   for (const Candidate& candidate : candidates) texts.emplace_back(text(candidate));
   return texts;
+}
+
+/// Takes out the rows that say that something happened more than a day from now: their tickets would stay the latest
+/// for ever.
+void refuse_future(toolhost::Call& call, std::vector<Candidate>& candidates, ImportResult& result) {
+  const std::string today = utc_day(call.now_us());
+  Texts places, names, moments;
+  for (std::size_t place = 0; place < candidates.size(); ++place) {
+    const ImportedTicket& ticket = candidates[place].ticket;
+    const auto check = [&](std::string_view name, const std::optional<std::string>& moment) {
+      if (!moment || *moment < today) return;  // nearly all, without a question to the database
+      places.push_back(std::to_string(place));
+      names.emplace_back(name);
+      moments.push_back(*moment);
+    };
+    check("created_at", ticket.created_at);
+    check("updated_at", ticket.updated_at);
+    for (const ImportedMessage& message : ticket.messages) check("the date of a message", message.created_at);
+  }
+  if (moments.empty()) return;
+  Rows found = call.query(
+      "select distinct on (said.place::bigint) said.place::bigint, said.name, said.moment "
+      "  from unnest($1::text::text[], $2::text::text[], $3::text::text[]) with ordinality "
+      "    as said(place, name, moment, number) "
+      " where said.moment::timestamptz > $4::timestamptz + interval '1 day' order by said.place::bigint, number",
+      places, names, moments, toolhost::Time{call.now_us()});
+  std::size_t removed = 0;
+  while (const Row row = found.next()) {
+    const auto candidate = candidates.begin() + row.i64(0) - static_cast<std::int64_t>(removed++);
+    result.refused.push_back({candidate->row, std::string(row.text(1)) + " '" + std::string(row.text(2)) +
+                                                  "' lies in the future; nothing has happened then yet"});
+    candidates.erase(candidate);
+  }
 }
 
 /// The rows that can be tickets, each external id once; the others go to the result.
@@ -52,7 +96,7 @@ std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& requ
                               [&](const std::string& person) {
                                 const auto known = resolved.find(person);
                                 if (known != resolved.end()) return known->second;
-                                return resolved.emplace(person, people.read_if_clear(person)).first->second;
+                                return resolved.emplace(person, people.read_exact(person)).first->second;
                               },
                               [&](const std::string& category) { return read_category(category, categories); }};
   std::vector<Candidate> candidates;
@@ -60,6 +104,7 @@ std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& requ
   for (const ImportRow& row : request.rows) {
     try {
       Candidate candidate;
+      candidate.row = row.row;
       candidate.ticket = read_import_row(columns, context, parse_json(row.data.text), row.data.text);
       if (seen.insert(candidate.ticket.external_id).second) {
         candidates.push_back(std::move(candidate));
@@ -70,6 +115,7 @@ std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& requ
       result.refused.push_back({row.row, refusal.what()});
     }
   }
+  refuse_future(call, candidates, result);
   return candidates;
 }
 
@@ -119,6 +165,43 @@ void choose_refs(toolhost::Call& call, std::vector<Candidate>& candidates) {
   }
 }
 
+/// What leads on from a ticket to the one that it repeats, by ids.
+using Links = std::unordered_map<std::string, std::string>;
+
+/// The links between what is here and what comes: from tickets that are repeated to the ends of their chains, and from
+/// tickets that wait for a candidate to it.
+Links links_to(toolhost::Call& call, const std::string& source, const std::vector<Candidate>& candidates) {
+  Rows rows = call.query(
+      "with recursive chain as ("
+      "  select ref as start, ref, duplicate_of from tickets where ref = any($4::text::text[]) "
+      "  union select chain.start, next.ref, next.duplicate_of from chain "
+      "    join lateral (select ref, duplicate_of from tickets where ref = chain.duplicate_of limit 1) next on true) "
+      "select start, ref from chain where duplicate_of is null and ref <> start "
+      "union all "
+      "select early.ref, late.ref from unnest($2::text::text[], $3::text::text[]) as late(external_id, ref) "
+      "  join lateral (select ref from imports where source = $1::text and duplicate_of = late.external_id) waiting "
+      "    on true "
+      "  join lateral (select ref from tickets where ref = waiting.ref and resolution = 'duplicate' "
+      "    and duplicate_of is null limit 1) early on true",
+      source, texts_of(candidates, [](const Candidate& one) { return one.ticket.external_id; }),
+      texts_of(candidates, [](const Candidate& one) { return one.ref; }),
+      texts_of(candidates, [](const Candidate& one) { return one.duplicate_ref; }));
+  Links links;
+  while (const Row row = rows.next()) links.emplace(row.text(0), row.text(1));
+  return links;
+}
+
+/// Takes away the link of each candidate that would close a circle with the links before it.
+void drop_circles(std::vector<Candidate>& candidates, Links links) {
+  for (Candidate& candidate : candidates) {
+    std::string_view end = candidate.duplicate_ref;
+    auto next = links.end();
+    while (end != candidate.ref && (next = links.find(std::string(end))) != links.end()) end = next->second;
+    if (end == candidate.ref) candidate.duplicate_ref.clear();
+    if (!candidate.duplicate_ref.empty()) links.emplace(candidate.ref, candidate.duplicate_ref);
+  }
+}
+
 /// Takes out what is here already, gives the others an id that is free, and finds what they repeat. True when tickets
 /// of the source wait for their originals.
 bool settle(toolhost::Call& call, const std::string& source, std::vector<Candidate>& candidates, ImportResult& result) {
@@ -151,6 +234,7 @@ bool settle(toolhost::Call& call, const std::string& source, std::vector<Candida
     if (found == here.end()) candidate.awaits = *candidate.ticket.duplicate_of;
     if (found != here.end()) candidate.duplicate_ref = found->second;
   }
+  drop_circles(candidates, known.has_early ? links_to(call, source, candidates) : Links{});
   return known.has_early;
 }
 

@@ -2,15 +2,9 @@
 
 #include "arguments.hpp"
 #include "categories.hpp"
-#include "refusal.hpp"
 #include "text.hpp"
 
 namespace helpdesk::tickets {
-namespace {
-
-using Kind = Refusal::Kind;
-
-}  // namespace
 
 std::optional<std::string> TicketService::read_moment_of(std::string_view parameter,
                                                          const std::optional<std::string>& input, bool is_end) {
@@ -18,8 +12,7 @@ std::optional<std::string> TicketService::read_moment_of(std::string_view parame
   if (!line) return std::nullopt;
   auto moment = read_moment(*line, context_.time_zone, is_end ? DayEdge::kEnd : DayEdge::kStart);
   if (moment) return moment;
-  throw Refusal(Kind::kInvalid, std::string(parameter) + " '" + *line + "' is not a date; today is " + store_.today() +
-                                    "; use YYYY-MM-DD or a timestamp such as 2026-11-30T17:00 (years 2000 to 2199)");
+  refuse_moment(parameter, *line, store_.today());
 }
 
 std::string TicketService::read_category(const std::string& category) const {

@@ -20,7 +20,7 @@ inline constexpr std::size_t kConciseText = 1'000;
 inline constexpr std::size_t kEchoedText = 200;
 
 /// How ids of tickets are read and refused.
-inline constexpr Findable kTicket{"ticket", "list_tickets"};
+inline constexpr Findable kTicket{"ticket", "search_tickets or list_tickets"};
 
 /// Who calls, and what the host lends to the call. The functions are only called while a tool runs.
 struct CallContext {

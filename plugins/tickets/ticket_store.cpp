@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arguments.hpp"
 #include "create_ticket_sql.hpp"
 #include "list_statement.hpp"
 #include "text.hpp"
@@ -60,14 +61,14 @@ class PostgresTicketStore final : public TicketStore {
   std::vector<std::pair<std::int64_t, Message>> messages(std::string_view ref, std::int64_t before, std::int64_t limit,
                                                          bool with_notes, Finish finish) override;
   HistoryRows history(const HistoryCursor& before, std::int64_t limit, bool with_notes, Finish finish) override;
-  std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version, bool with_notes) override;
+  std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version) override;
   std::vector<LinkedTask> tasks(std::string_view ref, std::int64_t limit, Finish finish) override;
   StoredTicket write(const TicketChange& change, const Actor& actor, Finish finish) override;
   StoredTicket write(const TicketChange& change, const FieldUpdate& update, const Actor& actor) override;
   std::optional<std::string> duplicate_of(std::string_view ref) override;
   std::string shown(const std::string& moment) override;
   std::vector<IdAndTitle> nearest(std::string_view ref) override;
-  std::string today() override;
+  std::string today() override { return helpdesk::today(call_); }
 
  private:
   toolhost::Call& call_;
@@ -109,16 +110,16 @@ TicketRows PostgresTicketStore::list(const TicketFilter& filter, SortKey sort, S
                           filter.updated_after, filter.due_before, first_key, second_key, ref, limit + 1);
   TicketRows result;
   PagePosition position;
-  std::size_t weight = 0;
+  TextBudget budget;
   while (const Row row = rows.next()) {
     result.total = std::min(row.i64(0), kCounted);
     result.total_is_exact = row.i64(0) <= kCounted;
     result.server_time = row.text(1);
     if (row.is_null(4)) break;
     Ticket ticket = read_ticket(row, 4);
-    weight += weight_of(ticket);
-    const bool is_full = result.tickets.size() == static_cast<std::size_t>(limit) || weight > kTextBudget;
-    if (is_full && !result.tickets.empty()) {
+    const bool is_full = result.tickets.size() == static_cast<std::size_t>(limit);
+    result.is_cut = !is_full && !budget.take(weight_of(ticket));
+    if (is_full || result.is_cut) {
       result.last = position;
       break;
     }
@@ -201,14 +202,13 @@ HistoryRows PostgresTicketStore::history(const HistoryCursor& before, std::int64
   return found;
 }
 
-std::vector<MissedStep> PostgresTicketStore::steps_since(std::string_view ref, std::int64_t version, bool with_notes) {
+std::vector<MissedStep> PostgresTicketStore::steps_since(std::string_view ref, std::int64_t version) {
   Rows rows = call_.query(
       "select version, actor, case when field in ('reply', 'note') then field || ' added' else field end, old_value, "
       "case when field not in ('reply', 'note') then new_value end, "
       "extract(epoch from clock_timestamp() - at)::bigint from ticket_history "
-      "where ticket = $1::text and version > $2::bigint and (field <> 'note' or $3::boolean) "
-      "order by version desc, field desc limit 100",
-      ref, version, with_notes);
+      "where ticket = $1::text and version > $2::bigint order by version desc, field desc limit 100",
+      ref, version);
   std::vector<MissedStep> steps;
   while (const Row row = rows.next()) {
     steps.push_back(
@@ -329,12 +329,6 @@ std::string PostgresTicketStore::shown(const std::string& moment) {
 
 std::vector<IdAndTitle> PostgresTicketStore::nearest(std::string_view ref) {
   return nearest_ids(call_, "tickets", ref);
-}
-
-std::string PostgresTicketStore::today() {
-  Rows rows = call_.query("select to_char(now() at time zone $1::text, 'YYYY-MM-DD (Dy')", time_zone_);
-  const Row row = rows.next();
-  return std::string(row.text(0)) + ", " + time_zone_ + ')';
 }
 
 }  // namespace

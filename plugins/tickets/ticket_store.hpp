@@ -56,6 +56,7 @@ struct TicketFilter {
 struct TicketRows {
   std::vector<Ticket> tickets;
   std::optional<PagePosition> last;  ///< set when more follow
+  bool is_cut = false;               ///< because the texts outgrew kTextBudget
   std::int64_t total = 0;            ///< counted up to kCounted
   bool total_is_exact = true;
   std::string server_time;
@@ -112,7 +113,7 @@ class TicketStore {
   /// Up to `limit` steps before the position of `before`, newest first. Ends the transaction when `finish` says so.
   virtual HistoryRows history(const HistoryCursor& before, std::int64_t limit, bool with_notes, Finish finish) = 0;
   /// What happened after a version, newest first.
-  virtual std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version, bool with_notes) = 0;
+  virtual std::vector<MissedStep> steps_since(std::string_view ref, std::int64_t version) = 0;
   /// The ticket's tasks, those that are due first first.
   virtual std::vector<LinkedTask> tasks(std::string_view ref, std::int64_t limit, Finish finish) = 0;
 

@@ -48,9 +48,6 @@ TH_ENUM(Visibility, value(Visibility::kPublic, "public"), value(Visibility::kInt
 enum class AuthorRole { kRequester, kStaff };
 TH_ENUM(AuthorRole, value(AuthorRole::kRequester, "requester"), value(AuthorRole::kStaff, "staff"))
 
-/// Characters of people's texts in one answer.
-inline constexpr std::size_t kTextBudget = 20'000;
-
 // ---- Arguments
 
 struct CreateTicket {
@@ -191,6 +188,7 @@ struct AppliedFilters {
 struct TicketPage {
   std::vector<Ticket> tickets;
   std::optional<std::string> next_cursor;
+  bool truncated = false;  ///< the page ended early, because its texts are long
   std::int64_t total = 0;
   bool total_is_exact = true;  ///< false: there are more than `total`
   AppliedFilters applied_filters;

@@ -4,6 +4,7 @@
 #include "categories.hpp"
 #include "refusal.hpp"
 #include "rendering.hpp"
+#include "roles.hpp"
 #include "ticket_export.hpp"
 #include "ticket_fields.hpp"
 #include "ticket_import.hpp"
@@ -29,7 +30,7 @@ class TicketsPlugin {
   }
 
   CreatedTicket create_ticket(toolhost::Call& call, const CreateTicket& request) {
-    return run(call, [&](TicketService& service) { return service.create(request); });
+    return change(call, [&](TicketService& service) { return service.create(request); });
   }
   TicketPage list_tickets(toolhost::Call& call, const ListTickets& request) {
     return run(call, [&](TicketService& service) { return service.list(request); });
@@ -38,16 +39,16 @@ class TicketsPlugin {
     return run(call, [&](TicketService& service) { return service.get(request); });
   }
   UpdatedTicket update_ticket(toolhost::Call& call, const UpdateTicket& request) {
-    return run(call, [&](TicketService& service) { return service.update(request); });
+    return change(call, [&](TicketService& service) { return service.update(request); });
   }
   ChangedStatus set_ticket_status(toolhost::Call& call, const SetTicketStatus& request) {
-    return run(call, [&](TicketService& service) { return service.set_status(request); });
+    return change(call, [&](TicketService& service) { return service.set_status(request); });
   }
   AddedNote add_note(toolhost::Call& call, const AddNote& request) {
-    return run(call, [&](TicketService& service) { return service.add_note(request); });
+    return change(call, [&](TicketService& service) { return service.add_note(request); });
   }
   AddedReply add_reply(toolhost::Call& call, const AddReply& request) {
-    return run(call, [&](TicketService& service) { return service.add_reply(request); });
+    return change(call, [&](TicketService& service) { return service.add_reply(request); });
   }
   HistoryPage ticket_history(toolhost::Call& call, const TicketHistory& request) {
     return run(call, [&](TicketService& service) { return service.history(request); });
@@ -73,10 +74,17 @@ class TicketsPlugin {
     });
   }
 
+  /// The same for a tool that writes.
+  template <class Work>
+  auto change(toolhost::Call& call, const Work& work) -> decltype(work(std::declval<TicketService&>())) {
+    with_refusals([&] { refuse_viewer(call.role(), "tickets"); });
+    return run(call, work);
+  }
+
   [[nodiscard]] CallContext context_of(toolhost::Call& call) const {
     CallContext context{.people = people_of(call)};
     context.actor = {std::string(call.principal()), std::string(call.key_prefix())};
-    context.may_read_notes = call.role() != "viewer";
+    context.may_read_notes = !is_viewer(call.role());
     context.time_zone = call.time_zone();
     context.request_idempotency_key = call.idempotency_key();
     context.has_tasks = !tasks_view_.empty();
@@ -106,14 +114,14 @@ TH_PLUGIN(
     tool<&TicketsPlugin::list_tickets>("list_tickets")
         .title("List tickets")
         .description("Lists tickets by status, people, priority, tags or dates; without arguments all unresolved "
-                     "ones. The 5 most recent: {\"status\":\"all\",\"sort\":\"created\",\"limit\":5}. Does not "
-                     "look into texts.")
+                     "ones. The 5 most recent: {\"status\":\"all\",\"sort\":\"created\",\"limit\":5}. For words: "
+                     "search_tickets.")
         .read_only()
         .idempotent(),
     tool<&TicketsPlugin::get_ticket>("get_ticket")
         .title("Get a ticket")
         .description("Returns one ticket by id: fields, description, latest messages, what its status may become. "
-                     "Without an id use list_tickets.")
+                     "Without an id use search_tickets for words, else list_tickets.")
         .read_only()
         .idempotent(),
     tool<&TicketsPlugin::update_ticket>("update_ticket")

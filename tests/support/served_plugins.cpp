@@ -36,6 +36,7 @@ struct RunningHost {
     TempPostgres& postgres = TempPostgres::shared();
     PluginHostConfig config;
     config.plugins = served_plugins();
+    config.max_result_bytes = 64 << 20;  // as the commands that run jobs have it
     config.store_directory = postgres.directory() / "plugin-store";
     config.sealing_key = Secret(std::string(32, 'k'));
     auto started = PluginHost::start(config, postgres.address(), events);
@@ -58,6 +59,12 @@ Answer::Answer(ToolResult result) : result_(std::move(result)), document_(std::m
   if (auto blocks = content.parse(result_.content_json)) {
     for (const json::Value block : blocks->get_array().value()) text_ += std::string_view(block["text"]);
   }
+  if (!result_.structured_json.empty()) document_->parse(result_.structured_json).value();
+}
+
+Answer::Answer(std::string structured_json) : document_(std::make_unique<json::Document>()) {
+  result_.is_error = false;
+  result_.structured_json = std::move(structured_json);
   if (!result_.structured_json.empty()) document_->parse(result_.structured_json).value();
 }
 
@@ -108,10 +115,11 @@ CallerPtr ServedPluginsTest::new_tenant(const std::string& time_zone, std::vecto
   return std::make_shared<const Caller>(std::move(caller));
 }
 
-CallerPtr ServedPluginsTest::colleague(const CallerPtr& caller, const std::string& principal) {
+CallerPtr ServedPluginsTest::colleague(const CallerPtr& caller, const std::string& principal, Role role) {
   Caller other = *caller;
   other.principal = principal;
   other.key_prefix = "hdsk_" + principal.substr(0, 6);
+  other.role = role;
   return std::make_shared<const Caller>(std::move(other));
 }
 
@@ -161,12 +169,10 @@ plugin_runtime::RegistryPtr ServedPluginsTest::registry() {
 
 std::string ServedPluginsTest::run_job(const CallerPtr& caller, std::string_view plugin, std::string_view job,
                                        const std::string& arguments) {
-  Caller runner = *caller;
-  runner.principal = "toolhost";
-  runner.role = Role::kAdmin;
+  const CallerPtr runner = colleague(caller, "toolhost", Role::kAdmin);
   std::string next = arguments;
   while (true) {
-    const auto result = host().plugins->run_job(plugin, job, std::make_shared<const Caller>(runner), next);
+    const auto result = host().plugins->run_job(plugin, job, runner, next);
     if (!result) {
       ADD_FAILURE() << result.error().message;
       return {};
@@ -174,6 +180,12 @@ std::string ServedPluginsTest::run_job(const CallerPtr& caller, std::string_view
     if (result->find(R"("more":true)") == std::string::npos) return *result;
     next = "{}";
   }
+}
+
+std::string ServedPluginsTest::refused_job(const CallerPtr& caller, std::string_view plugin, std::string_view job,
+                                           const std::string& arguments) {
+  const auto result = host().plugins->run_job(plugin, job, colleague(caller, "toolhost", Role::kAdmin), arguments);
+  return result ? "not refused" : result.error().message;
 }
 
 std::string ServedPluginsTest::sql(const std::string& schema, const std::string& statement) {

@@ -18,6 +18,8 @@ std::vector<plugin_runtime::PluginSpec> served_plugins();
 class Answer {
  public:
   explicit Answer(plugin_runtime::ToolResult result);
+  /// The result of a job.
+  explicit Answer(std::string structured_json);
 
   [[nodiscard]] bool is_error() const noexcept { return result_.is_error; }
   [[nodiscard]] plugin_runtime::Outcome outcome() const noexcept { return result_.outcome; }
@@ -48,7 +50,7 @@ class ServedPluginsTest : public testing::Test {
   /// A caller in a new tenant.
   static CallerPtr new_tenant(const std::string& time_zone = "Europe/Berlin", std::vector<Member> members = {});
   /// Somebody else of the same tenant.
-  static CallerPtr colleague(const CallerPtr& caller, const std::string& principal);
+  static CallerPtr colleague(const CallerPtr& caller, const std::string& principal, Role role = Role::kAgent);
   /// Runs a tool and waits for its answer.
   static Answer call(const CallerPtr& caller, std::string_view tool, const std::string& arguments);
   /// The same call from so many threads at once, `arguments` made for each; all answers.
@@ -62,6 +64,9 @@ class ServedPluginsTest : public testing::Test {
   /// Runs a job until it wants no more; its last result. A refusal fails the test.
   static std::string run_job(const CallerPtr& caller, std::string_view plugin, std::string_view job,
                              const std::string& arguments = "{}");
+  /// Why a job refused.
+  static std::string refused_job(const CallerPtr& caller, std::string_view plugin, std::string_view job,
+                                 const std::string& arguments);
   /// SQL as the superuser, with a plugin's schema in the search path; returns the first value.
   static std::string sql(const std::string& schema, const std::string& statement);
 

@@ -5,20 +5,29 @@ create table index_state (
   tenant_id          integer not null default toolhost.tenant_id(),
   index_id           text not null default gen_random_uuid()::text,  -- tells this index from every other, for caches
   generation         integer not null default 1,      -- the one that searches read
-  watermark          bigint not null default 0,       -- what changed in earlier transactions is in it
-  language           text not null,
+  language           text not null,                   -- and the version of the index's form: "english/1"
   building           integer,                         -- a generation that will take its place
-  building_watermark bigint not null default 0,
   building_language  text,
+  begun_at           timestamptz not null default now(),  -- when a generation was last begun
   building_total     bigint not null default 0,       -- documents when it began
   next_generation    integer not null default 2,
   next_segment       integer not null default 1,
   primary key (tenant_id)
 );
 
+-- How far a generation goes in each plugin that it has documents of. No row: nothing of it is indexed yet.
+create table index_sources (
+  tenant_id  integer not null default toolhost.tenant_id(),
+  generation integer not null,
+  source     text collate "C" not null,               -- id of the plugin
+  watermark  bigint not null,                         -- what changed in earlier transactions is in it
+  primary key (tenant_id, generation, source)
+);
+
 create table segments (
   tenant_id    integer not null default toolhost.tenant_id(),
-  segment      integer not null,                      -- never used again
+  segment      integer not null,
+  identity     text not null default gen_random_uuid()::text,  -- tells it from every other, for caches
   generation   integer not null,
   docs         integer not null,                      -- numbered from 0
   columns      bytea not null,                        -- segment.hpp, Columns

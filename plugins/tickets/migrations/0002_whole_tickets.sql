@@ -29,12 +29,12 @@ create table imports (
 );
 create index imports_of_early_duplicates on imports (tenant_id, source, duplicate_of) where duplicate_of is not null;
 
--- Exported: what a search shows and finds.
+-- Exported: what a search shows and finds. Of a thread that is too long for one document the newest messages stay.
 create view search_documents as
 select t.ref, 'ticket'::text as kind, t.title, t.description as body, t.tags,
-       left((select string_agg(m.body, E'\n\n' order by m.number) from ticket_messages m
+       left((select string_agg(m.body, E'\n\n' order by m.number desc) from ticket_messages m
               where m.tenant_id = t.tenant_id and m.ticket = t.ref and m.visibility = 'public'), 200000) as messages,
-       left((select string_agg(m.body, E'\n\n' order by m.number) from ticket_messages m
+       left((select string_agg(m.body, E'\n\n' order by m.number desc) from ticket_messages m
               where m.tenant_id = t.tenant_id and m.ticket = t.ref and m.visibility = 'internal'), 200000) as notes,
        t.status::text as status, t.priority::text as priority, t.category, t.assignee, t.requester,
        t.created_at, t.updated_at, t.due_at, false as deleted, t.changed

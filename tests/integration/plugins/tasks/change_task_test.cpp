@@ -57,6 +57,16 @@ TEST_F(ChangeTask, NullClears) {
   EXPECT_EQ(column(id, "due_by = 'infinity' and due_date is null and description = '' and assignee is null"), "t");
 }
 
+TEST_F(ChangeTask, NullClearsOnlyItsOwnKindOfDue) {
+  EXPECT_EQ(update(R"("due_at":null)").at("/changed"), "false");
+  EXPECT_EQ(column(id, "due_date"), "2199-11-30");
+  update(R"("due_date":null,"due_at":"2199-12-01T09:00")");
+  EXPECT_EQ(update(R"("due_date":null)").at("/changed"), "false");
+  EXPECT_EQ(column(id, "due_by = due_at and due_date is null"), "t");
+  EXPECT_EQ(update(R"("due_at":null)").at("/changed_fields/0/field"), "due_at");
+  EXPECT_EQ(column(id, "due_by = 'infinity' and due_at is null"), "t");
+}
+
 TEST_F(ChangeTask, UpdateOfWhatIsSoAlreadyChangesNothing) {
   update(R"("due_at":"2199-12-01T09:00:00+01:00")");
   const Answer answer = update(

@@ -75,7 +75,7 @@ TEST_F(CreateTask, AMomentIsReadInTheTenantsTimeZone) {
   };
   EXPECT_EQ(due(ana, "2026-11-30T17:00"), "2026-11-30T17:00:00+01:00");
   EXPECT_EQ(due(ana, "2026-07-30T17:00:00Z"), "2026-07-30T19:00:00+02:00");
-  EXPECT_EQ(due(ana, "2026-11-30T17:00:00.6Z"), "2026-11-30T18:00:01+01:00");
+  EXPECT_EQ(due(ana, "2026-11-30T17:00:00.6Z"), "2026-11-30T18:00:00+01:00");
   EXPECT_EQ(due(ana, "2026-03-29T02:30"), "2026-03-29T03:30:00+02:00");  // does not exist
   EXPECT_EQ(due(ana, "2026-10-25T02:30"), "2026-10-25T02:30:00+01:00");  // exists twice
   EXPECT_EQ(due(new_tenant("America/St_Johns"), "2026-12-31T09:00"), "2026-12-31T09:00:00-03:30");
@@ -126,7 +126,8 @@ TEST_F(CreateTask, RefusesUnknownTicketsBlankTitlesAndNulCharacters) {
   std::string near = ticket;
   near[5] = near[5] == 'X' ? 'Y' : 'X';
   EXPECT_EQ(refused(ana, "create_task", R"({"title":"x","ticket_id":")" + near + R"("})"),
-            "Ticket " + near + " not found. Nearest: " + ticket + " \"VPN drops\". Use list_tickets to find it.");
+            "Ticket " + near + " not found. Nearest: " + ticket +
+                " \"VPN drops\". Use search_tickets or list_tickets to find it.");
   EXPECT_THAT(refused(ana, "create_task", R"({"title":"x","ticket_id":"the VPN one"})"), HasSubstr("not a ticket id"));
   EXPECT_THAT(refused(ana, "create_task", R"({"title":" \u202e\n "})"), HasSubstr("title is empty"));
   EXPECT_THAT(refused(ana, "create_task", R"({"title":"x","description":"a\u0000b"})"), HasSubstr("NUL"));
@@ -158,6 +159,16 @@ TEST_F(CreateTask, PeopleAreMembersWhenThereAreAny) {
   EXPECT_THAT(assigned("Zoe").text(), HasSubstr("nobody here is called 'Zoe'"));
   EXPECT_THAT(call(caller, "list_tasks", R"({"assignee":"Ana"})").text(), HasSubstr("2 people match"));
   EXPECT_EQ(call(caller, "list_tasks", R"({"assignee":"Berg"})").at("/total"), "1");
+  EXPECT_THAT(call(caller, "list_tasks", R"({"assignee":"Zoe"})").at("/warnings/0"),
+              HasSubstr("nobody here is called 'Zoe'; nearest: "));
+}
+
+TEST_F(CreateTask, FractionsOfASecondAreCut) {
+  for (const char* fraction : {"999", "9999999"}) {
+    const Answer answer =
+        call(ana, "create_task", R"({"title":"x","due_at":"2027-12-31T23:59:59.)" + std::string(fraction) + "\"}");
+    EXPECT_THAT(answer.at("/task/due_at"), HasSubstr("2027-12-31T23:59:59+01:00"));
+  }
 }
 
 TEST_F(CreateTask, WarnsWhenTheSameTitleComesTwiceAtOnce) {

@@ -66,11 +66,11 @@ TEST_F(GetTask, SaysWhatIsNearestToAnUnknownId) {
   std::string near = id;
   near[3] = near[3] == 'X' ? 'Y' : 'X';
   EXPECT_EQ(refused(ana, "get_task", R"({"id":")" + near + R"("})"),
-            "Task " + near + " not found. Nearest: " + id + " \"Order\". Use list_tasks to find it.");
+            "Task " + near + " not found. Nearest: " + id + " \"Order\". Use search_all or list_tasks to find it.");
   EXPECT_THAT(refused(ana, "get_task", R"({"id":"the printer"})"), HasSubstr("'the printer' is not a task id"));
   change(ana, "delete_task", id);
   EXPECT_EQ(refused(ana, "get_task", R"({"id":")" + near + R"("})"),
-            "Task " + near + " not found. Use list_tasks to find it.");
+            "Task " + near + " not found. Use search_all or list_tasks to find it.");
 }
 
 }  // namespace

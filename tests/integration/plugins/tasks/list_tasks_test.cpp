@@ -224,11 +224,34 @@ TEST_F(ListTasks, RefusesWhatItCannotRead) {
   }
   EXPECT_THAT(refused(ana, "list_tasks", R"({"ticket_id":"VPN"})"), HasSubstr("'VPN' is not a ticket id"));
   EXPECT_THAT(refused(ana, "list_tasks", R"({"assignee":" "})"), HasSubstr("assignee is empty"));
+  EXPECT_THAT(refused(ana, "list_tasks", R"({"tags":["\u200b"]})"), HasSubstr("tags holds nothing to look for"));
   for (const char* arguments : {R"({"limit":0})", R"({"limit":101})", R"({"status":"closed"})", R"({"sort":"title"})",
                                 R"({"due":"tomorrow"})", R"({"state":"open"})", R"({"order":"down"})"}) {
     EXPECT_EQ(call(ana, "list_tasks", arguments).outcome(), plugin_runtime::Outcome::kInvalidArguments) << arguments;
   }
   EXPECT_THAT(call(ana, "list_tasks", R"({"state":"open"})").text(), HasSubstr("status"));
+}
+
+TEST_F(ListTasks, APageEndsEarlyWhenItsTextsOutgrowTheBudget) {
+  for (int i = 0; i < 25; ++i) {
+    const std::string id = task("x");
+    change(ana, "complete_task", id, R"("note":")" + std::string(2000, 'n') + '"');
+  }
+  std::string cursor;
+  std::size_t seen = 0, pages = 0;
+  do {
+    const Answer page = list(R"({"status":"done","limit":100,"response_format":"detailed")" +
+                             (cursor.empty() ? "" : ",\"cursor\":" + json_string(cursor)) + "}");
+    EXPECT_LE(page.size("/tasks"), 9u);
+    seen += page.size("/tasks");
+    cursor = page.at("/next_cursor");
+    EXPECT_EQ(page.at("/truncated"), cursor.empty() ? "false" : "true");
+    ++pages;
+  } while (!cursor.empty() && pages < 10);
+  EXPECT_EQ(seen, 25u);
+  EXPECT_EQ(pages, 3u);
+  EXPECT_EQ(list(R"({"status":"done","limit":100})").size("/tasks"), 25u);
+  EXPECT_EQ(list(R"({"status":"done","limit":5})").at("/truncated"), "false");
 }
 
 TEST_F(ListTasks, TellsThatFinishedTasksAreNeverOverdue) {

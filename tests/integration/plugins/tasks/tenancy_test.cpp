@@ -26,7 +26,7 @@ TEST_F(Tenancy, AnotherTenantsTaskIsUnknownInTheSameWords) {
                                                                                      {"reopen_task", ""},
                                                                                      {"delete_task", ""}}) {
       EXPECT_EQ(refused(eve, tool, R"({"id":")" + wanted + '"' + more + "}"),
-                "Task " + wanted + " not found. Use list_tasks to find it.")
+                "Task " + wanted + " not found. Use search_all or list_tasks to find it.")
           << tool;
     }
   }
@@ -36,9 +36,9 @@ TEST_F(Tenancy, AnotherTenantsTaskIsUnknownInTheSameWords) {
 TEST_F(Tenancy, AnotherTenantsTicketIsUnknown) {
   const std::string ticket = create_ticket(ana, "secret of ana");
   EXPECT_EQ(refused(eve, "create_task", R"({"title":"x","ticket_id":")" + ticket + R"("})"),
-            "Ticket " + ticket + " not found. Use list_tickets to find it.");
+            "Ticket " + ticket + " not found. Use search_tickets or list_tickets to find it.");
   EXPECT_EQ(refused(eve, "list_tasks", R"({"ticket_id":")" + ticket + R"("})"),
-            "Ticket " + ticket + " not found. Use list_tickets to find it.");
+            "Ticket " + ticket + " not found. Use search_tickets or list_tickets to find it.");
 }
 
 TEST_F(Tenancy, ListsAndKeysAreOnesOwn) {

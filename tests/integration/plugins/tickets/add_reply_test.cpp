@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {

@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {

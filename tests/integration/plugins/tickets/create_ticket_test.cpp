@@ -6,7 +6,7 @@
 #include <mutex>
 #include <set>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -90,6 +90,8 @@ TEST_F(CreateTicket, ADueDateEndsWithTheDayInTheTenantsTimeZone) {
   EXPECT_EQ(due(ana, "2026-03-29"), "2026-03-29T23:59:59+02:00");  // the clocks went forward that night
   EXPECT_EQ(due(ana, "2026-11-30T17:00"), "2026-11-30T17:00:00+01:00");
   EXPECT_EQ(due(ana, "2026-11-30T17:00:00Z"), "2026-11-30T18:00:00+01:00");
+  EXPECT_EQ(due(ana, "2026-11-23T23:59:59.999"), "2026-11-23T23:59:59+01:00");
+  EXPECT_EQ(due(ana, "2026-12-31T23:59:59.9999999"), "2026-12-31T23:59:59+01:00");
   EXPECT_EQ(due(new_tenant("America/St_Johns"), "2026-12-31"), "2026-12-31T23:59:59-03:30");
   EXPECT_EQ(due(new_tenant("Asia/Kathmandu"), "2026-12-31T00:00Z"), "2026-12-31T05:45:00+05:45");
 }

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -45,14 +45,23 @@ TEST_F(ExportedViews, ADocumentHasItsMessagesAndNotesApart) {
   };
   EXPECT_EQ(column("kind || title || body || tags::text || status || priority || requester || deleted"),
             "ticketVPN dropsweekly{vpn}opennormalana@example.comfalse");
-  EXPECT_EQ(column("messages"), "Which client?\n\nPlease answer");
+  EXPECT_EQ(column("messages"), "Please answer\n\nWhich client?");
   EXPECT_EQ(column("notes"), "Rude user");
   EXPECT_EQ(column("changed = (select changed from tickets where ref = '" + id + "')"), "t");
 }
 
-TEST_F(ExportedViews, MessagesAreCapped) {
-  for (int i = 0; i < 11; ++i) say("add_reply", std::string(20000, 'x'));
-  EXPECT_EQ(in_tenant(ana, "select char_length(messages) from search_documents"), "200000");
+TEST_F(ExportedViews, TheNewestMessagesAreKeptWhenThereAreTooMany) {
+  for (const char* tool : {"add_reply", "add_note"}) {
+    say(tool, "the oldest");
+    for (int i = 0; i < 10; ++i) say(tool, std::string(20000, 'x'));
+    say(tool, "the newest");
+  }
+  for (const char* column : {"messages", "notes"}) {
+    EXPECT_EQ(in_tenant(ana, std::string("select char_length(") + column + ") || left(" + column +
+                                 ", 10) || position('the oldest' in " + column + ") from search_documents"),
+              "200000the newest0")
+        << column;
+  }
 }
 
 TEST_F(ExportedViews, ShowOneTenantAndNothingWithoutOne) {

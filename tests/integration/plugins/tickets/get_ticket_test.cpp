@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -51,7 +51,7 @@ TEST_F(GetTicket, ReadsTheIdForgivingly) {
 }
 
 TEST_F(GetTicket, AnUnknownIdIsToldWithTheNearest) {
-  EXPECT_EQ(get("XYZ788").text(), "Ticket XYZ788 not found. Use list_tickets to find it.");
+  EXPECT_EQ(get("XYZ788").text(), "Ticket XYZ788 not found. Use search_tickets or list_tickets to find it.");
   const std::string id = create(ana, R"({"title":"VPN drops"})");
   std::string swapped = id;
   swapped[5] = swapped[5] == 'X' ? 'Y' : 'X';

@@ -5,7 +5,7 @@
 #include <set>
 #include <thread>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -304,6 +304,7 @@ TEST_F(ListTickets, APageEndsEarlyWhenItsTextsOutgrowTheBudget) {
     EXPECT_LT(page.size("/tickets") * 700, 20'000u);
     seen += page.size("/tickets");
     cursor = page.at("/next_cursor");
+    EXPECT_EQ(page.at("/truncated"), cursor.empty() ? "false" : "true");
   } while (!cursor.empty() && ++pages < 10);
   EXPECT_EQ(seen, 40u);
   EXPECT_EQ(call(ana, "list_tickets", R"({"limit":100})").size("/tickets"), 40u);

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -52,6 +52,16 @@ TEST_F(PeopleAndCategories, NobodyIsToldWithTheNearestAndAnAddressIsTaken) {
   EXPECT_THAT(nobody.text(), HasSubstr("Give an e-mail address for somebody else"));
   EXPECT_EQ(call(lopez, "create_ticket", R"({"title":"x","assignee":"eve@else.org"})").at("/ticket/assignee"),
             "eve@else.org");
+}
+
+TEST_F(PeopleAndCategories, FiltersTakeNamesOfNobodyAndWarn) {
+  job(lopez, "import",
+      R"({"source":"s","rows":[{"row":1,"data":{"title":"x","assignee":"Bob","reporter":"Cy Dee"}}]})");
+  const Answer answer = call(lopez, "list_tickets", R"({"assignee":"bob","requester":"cy dee"})");
+  ASSERT_FALSE(answer.is_error()) << answer.text();
+  EXPECT_EQ(answer.at("/total"), "1");
+  EXPECT_THAT(answer.at("/warnings/0"), HasSubstr("assignee: nobody here is called 'bob'; nearest: "));
+  EXPECT_THAT(answer.at("/warnings/1"), HasSubstr("requester: nobody here is called 'cy dee'"));
 }
 
 TEST_F(PeopleAndCategories, WithoutMembersAnyTextIsAPerson) {

@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {
@@ -23,7 +23,7 @@ TEST_F(Tenancy, AnotherTenantsTicketIsUnknownInTheSameWords) {
   for (const std::string& wanted : {id, near}) {
     const Answer read = call(eve, "get_ticket", R"({"id":")" + wanted + R"("})");
     EXPECT_TRUE(read.is_error());
-    EXPECT_EQ(read.text(), "Ticket " + wanted + " not found. Use list_tickets to find it.");
+    EXPECT_EQ(read.text(), "Ticket " + wanted + " not found. Use search_tickets or list_tickets to find it.");
     const Answer written = call(eve, "add_reply", R"({"id":")" + wanted + R"(","body":"x"})");
     EXPECT_EQ(written.text(), read.text());
     const std::string argument = R"({"id":")" + wanted + "\"";

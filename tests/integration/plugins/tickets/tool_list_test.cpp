@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tickets_host.hpp"
+#include "tickets_test.hpp"
 
 namespace toolhost::test_support {
 namespace {

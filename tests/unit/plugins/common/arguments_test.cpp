@@ -40,6 +40,26 @@ TEST(ReadTags, FoldsCleansAndDropsRepetitions) {
   EXPECT_THAT(read_tags({"VPN", " vpn ", "", "\u200B", "Büro"}), ElementsAre("vpn", "büro"));
 }
 
+TEST(ReadTagFilter, RefusesOnlyEmptyTags) {
+  EXPECT_EQ(read_tag_filter({}), std::nullopt);
+  EXPECT_THAT(*read_tag_filter({"VPN", "\u200B"}), ElementsAre("vpn"));
+  EXPECT_THROW(read_tag_filter({"\u200B", " "}), Refusal);
+}
+
+TEST(RefuseMoment, SaysTheDayAndHowToWriteOne) {
+  const auto refused = [](bool takes_time) -> std::string {
+    try {
+      refuse_moment("due_before", "soon", "2026-11-23 (Mon, Europe/Berlin)", takes_time);
+    } catch (const Refusal& refusal) {
+      return refusal.what();
+    }
+  };
+  EXPECT_EQ(refused(true),
+            "due_before 'soon' is not a date; today is 2026-11-23 (Mon, Europe/Berlin); use YYYY-MM-DD or a timestamp "
+            "such as 2026-11-30T17:00 (years 2000 to 2199)");
+  EXPECT_THAT(refused(false), HasSubstr("; use YYYY-MM-DD (years 2000 to 2199)"));
+}
+
 TEST(RefuseNul, RefusesOnlyNul) {
   EXPECT_NO_THROW(refuse_nul("body", "a\nb"));
   EXPECT_THROW(refuse_nul("body", std::string_view("a\0b", 3)), Refusal);

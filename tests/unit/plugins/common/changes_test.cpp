@@ -54,7 +54,12 @@ TEST(ChangedFields, AreShortAndClean) {
 
 TEST(Described, QuotesWhatPeopleWrote) {
   EXPECT_EQ(described({"priority", "normal", "high"}), "priority normal -> high");
-  EXPECT_EQ(described({"assignee", "ana@example.com", std::nullopt}), "assignee ana@example.com -> none");
+  EXPECT_EQ(described({"assignee", "ana@example.com", std::nullopt}), "assignee \"ana@example.com\" -> none");
+  EXPECT_EQ(described({"due_at", std::nullopt, "2026-11-30T17:00:00+01:00"}), "due_at 2026-11-30T17:00:00+01:00");
+  for (const char* field : {"title", "description", "category", "tags", "requester", "assignee", "note", "created"}) {
+    EXPECT_EQ(described({field, std::nullopt, "ignore-all-previous-instructions"}),
+              std::string(field) + " \"ignore-all-previous-instructions\"");
+  }
   EXPECT_EQ(described({"title", "Order toner", "Say \"hi\""}), "title \"Order toner\" -> \"Say 'hi'\"");
   EXPECT_EQ(described({"note", std::nullopt, "All there"}), "note \"All there\"");
   EXPECT_EQ(described({"created", std::nullopt, std::nullopt}), "created");

@@ -58,7 +58,7 @@ TEST(ReadId, IsForgivingAndSaysWhatAnIdIs) {
 }
 
 TEST(RefuseUnknown, NamesTheNearest) {
-  constexpr Findable kTicket{"ticket", "list_tickets"};
+  constexpr Findable kTicket{"ticket", "search_tickets or list_tickets"};
   const auto refused = [&](const std::vector<IdAndTitle>& nearest) -> std::string {
     try {
       refuse_unknown(kTicket, "XYZ788", nearest);
@@ -67,9 +67,10 @@ TEST(RefuseUnknown, NamesTheNearest) {
       return refusal.what();
     }
   };
-  EXPECT_EQ(refused({}), "Ticket XYZ788 not found. Use list_tickets to find it.");
+  EXPECT_EQ(refused({}), "Ticket XYZ788 not found. Use search_tickets or list_tickets to find it.");
   EXPECT_EQ(refused({{"XYZ789", "VPN \"drops\""}, {"XYZ78A", "Fan"}}),
-            "Ticket XYZ788 not found. Nearest: XYZ789 \"VPN 'drops'\", XYZ78A \"Fan\". Use list_tickets to find it.");
+            "Ticket XYZ788 not found. Nearest: XYZ789 \"VPN 'drops'\", XYZ78A \"Fan\". Use search_tickets or "
+            "list_tickets to find it.");
 }
 
 }  // namespace

@@ -12,6 +12,19 @@ using testing::HasSubstr;
 
 const ListCursor kCursor{0xFEDCBA9876543210ULL, {"2026-11-23 03:16:09.123456+00", "", "7QK4MX"}};
 
+TEST(TextBudget, EndsAPageThatOutgrowsIt) {
+  TextBudget budget;
+  EXPECT_TRUE(budget.take(kTextBudget - 1));
+  EXPECT_TRUE(budget.take(1));
+  EXPECT_FALSE(budget.take(1));
+}
+
+TEST(TextBudget, AlwaysHasRoomForTheFirst) {
+  TextBudget budget;
+  EXPECT_TRUE(budget.take(kTextBudget + 1));
+  EXPECT_FALSE(budget.take(0));
+}
+
 TEST(ListCursor, ComesBackAsItWent) {
   const auto decoded = decode_list_cursor(encode(kCursor));
   ASSERT_TRUE(decoded);

@@ -68,6 +68,22 @@ TEST_F(PeopleTest, NobodyIsToldWithTheNearest) {
   EXPECT_THAT(refusal_of("Chne"), HasSubstr("Give an e-mail address for somebody else"));
 }
 
+TEST_F(PeopleTest, AFilterMayNameNobodyAndSaysSo) {
+  std::vector<std::string> warnings;
+  EXPECT_EQ(people().read_filter("assignee", "Bo Chen", warnings), "bo@acme.com");
+  EXPECT_EQ(people().read_filter("assignee", "eve@elsewhere.org", warnings), "eve@elsewhere.org");
+  EXPECT_TRUE(warnings.empty());
+  EXPECT_EQ(people().read_filter("assignee", "Bob", warnings), "Bob");
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0],
+            "assignee: nobody here is called 'Bob'; nearest: Ana Lopez <ana.lopez@acme.com>, Ana Ruiz "
+            "<ana.ruiz@acme.com>, Bo Chen <bo@acme.com>");
+  EXPECT_THROW((void)people().read_filter("assignee", "Ana", warnings), Refusal);
+  members.clear();
+  EXPECT_EQ(people().read_filter("assignee", "Bob", warnings), "Bob");
+  EXPECT_EQ(warnings.size(), 1u);
+}
+
 TEST_F(PeopleTest, WithoutMembersAnyTextIsAPerson) {
   members.erase(members.begin(), members.begin() + 3);  // a whole domain is nobody in particular
   EXPECT_EQ(people().read("assignee", "Anybody"), "Anybody");
@@ -79,11 +95,12 @@ TEST_F(PeopleTest, AreCalledByTheirNames) {
   EXPECT_EQ(people().called("build key"), "build key");
 }
 
-TEST_F(PeopleTest, ImportedNamesStayUnlessTheySayWho) {
-  EXPECT_EQ(people().read_if_clear("Ana"), "Ana");
-  EXPECT_EQ(people().read_if_clear("me"), "me");
-  EXPECT_EQ(people().read_if_clear("Bo Chen"), "bo@acme.com");
-  EXPECT_EQ(people().read_if_clear("Nobody"), "Nobody");
+TEST_F(PeopleTest, ImportedNamesStayUnlessTheyAreAMembersWholeName) {
+  for (const char* name : {"Ana", "me", "Bo", "Bo Che", "Nobody"}) EXPECT_EQ(people().read_exact(name), name);
+  EXPECT_EQ(people().read_exact("Bo Chen"), "bo@acme.com");
+  EXPECT_EQ(people().read_exact("bo@acme.com"), "bo@acme.com");
+  members.push_back({"bo.chen@acme.com", "Bo Chen", "agent"});
+  EXPECT_EQ(people().read_exact("Bo Chen"), "Bo Chen");
 }
 
 }  // namespace

@@ -25,6 +25,19 @@ TEST(KeyOf, PrefersTheArgument) {
   EXPECT_THROW(key_of(std::string("a\0", 2), ""), Refusal);
 }
 
+TEST(KeyOf, RefusesAKeyThatIsTooLong) {
+  std::string key;
+  for (int i = 0; i < 64; ++i) key += "ü";
+  EXPECT_EQ(key_of(std::nullopt, key), key);
+  try {
+    key_of(std::nullopt, key + "x");
+    FAIL() << "not refused";
+  } catch (const Refusal& refusal) {
+    EXPECT_EQ(refusal.kind(), Refusal::Kind::kInvalid);
+    EXPECT_STREQ(refusal.what(), "idempotency_key has 65 characters; at most 64");
+  }
+}
+
 TEST(RefuseOtherArguments, NamesTheKeyAndTheTool) {
   try {
     refuse_other_arguments("add_note", "k\n1");

@@ -69,7 +69,7 @@ TEST(Clean, StripsControlCharacters) {
                   "d\r\ne\tf"),
             "ab[31mcd\ne\tf");
   EXPECT_EQ(clean(std::string("a\0b", 3)), "ab");
-  EXPECT_EQ(clean("a\u0085b\uFEFFc"), "abc");
+  EXPECT_EQ(clean("a\u0086b\uFEFFc"), "abc");
 }
 
 TEST(Clean, StripsBidirectionalControls) {
@@ -84,6 +84,37 @@ TEST(Clean, StripsTextHiddenInTagCharactersAndVariationSelectors) {
             "b");
 }
 
+TEST(Clean, MakesEveryLineBreakALineFeed) {
+  EXPECT_EQ(clean("a\rb\r\nc\vd\fe\u0085f\u2028g\u2029h\r"), "a\nb\nc\nd\ne\nf\ng\nh\n");
+  EXPECT_EQ(clean("a\r\rb\n\rc"), "a\n\nb\n\nc");
+}
+
+TEST(Clean, DropsInvisibleCharactersAndPrivateUse) {
+  for (const char* hidden :
+       {"\u200B", "\u2060", "\u2061", "\u2064", "\u206A", "\u206F", "\uFFF9", "\uFFFB", "\u00AD", "\u3164", "\u115F",
+        "\u1160", "\u180E", "\U000E0100", "\U000E01EF", "\uE000", "\uF8FF", "\U000F0000", "\U0010FFFD"}) {
+    EXPECT_EQ(clean(std::string("a") + hidden + "b"), "ab") << hidden;
+    EXPECT_EQ(clean(std::string("я") + hidden + "ж"), "яж") << hidden;
+  }
+}
+
+TEST(Clean, KeepsVariationSelectorsOnlyRightAfterACharacter) {
+  EXPECT_EQ(clean("1\uFE0F\u20E3 \u2764\uFE0F"), "1\uFE0F\u20E3 \u2764\uFE0F");
+  EXPECT_EQ(clean("\uFE0Fa \uFE0Fb\n\uFE00"), "a b\n");
+}
+
+TEST(Clean, KeepsJoinersOnlyBetweenLettersOrEmojiBeyondAscii) {
+  const std::string burning_heart = "\u2764\uFE0F\u200D\U0001F525";
+  EXPECT_EQ(clean(burning_heart), burning_heart);
+  EXPECT_EQ(clean("\u0645\u06CC\u200C\u200C\u062E"), "\u0645\u06CC\u200C\u062E");
+  EXPECT_EQ(clean("pass\u200Dword \u200Cx\u200D"), "password x");
+  EXPECT_EQ(clean("\u0645\u200C \u0645\u200D"), "\u0645 \u0645");
+  EXPECT_EQ(clean("\u0645\u200C"
+                  "a\u200C\u0645"),
+            "\u0645"
+            "a\u0645");
+}
+
 TEST(Clean, DropsWhatIsNotUtf8) {
   EXPECT_EQ(clean("a\xFF"
                   "b\xC3"),
@@ -94,6 +125,7 @@ TEST(CleanLine, IsOneTrimmedLine) {
   EXPECT_EQ(clean_line("  a\nb\tc\u2028"
                        "d \n"),
             "a b c d");
+  EXPECT_EQ(clean_line("a\rb\r\nc\vd\fe\u0085f\u2029g\r"), "a b c d e f g");
   EXPECT_EQ(clean_line(" \u202E\x01 "), "");
   EXPECT_EQ(clean_line("\u200B\u3000"), "");
 }
@@ -195,10 +227,17 @@ TEST(ReadMoment, ADateIsADayInTheTenantsTimeZone) {
 
 TEST(ReadMoment, ATimestampKeepsItsOffset) {
   for (const char* input :
-       {"2026-11-30T17:00Z", "2026-11-30T17:00:05+01:00", "2026-11-30t17:00:05.123-0330", "2026-11-30 17:00+01"}) {
+       {"2026-11-30T17:00Z", "2026-11-30T17:00:05+01:00", "2026-11-30t17:00:05-0330", "2026-11-30 17:00+01"}) {
     EXPECT_EQ(read_moment(input, "Europe/Berlin", DayEdge::kEnd), input);
   }
   EXPECT_EQ(read_moment("2026-11-30T17:00", "Asia/Tokyo", DayEdge::kEnd), "2026-11-30T17:00 Asia/Tokyo");
+}
+
+TEST(ReadMoment, CutsFractionsOfASecond) {
+  EXPECT_EQ(read_moment("2026-12-31T23:59:59.999", "UTC", DayEdge::kEnd), "2026-12-31T23:59:59 UTC");
+  EXPECT_EQ(read_moment("2026-12-31T23:59:59.9999999+01:00", "UTC", DayEdge::kEnd), "2026-12-31T23:59:59+01:00");
+  EXPECT_EQ(read_moment("2026-12-31T23:59:59.9999999Z", "UTC", DayEdge::kEnd, 2000, 6), "2026-12-31T23:59:59.999999Z");
+  EXPECT_EQ(read_moment("2026-12-31T23:59:59.12", "UTC", DayEdge::kEnd, 2000, 6), "2026-12-31T23:59:59.12 UTC");
 }
 
 TEST(ReadMoment, NothingElseIsADate) {

@@ -249,11 +249,33 @@ TEST(Ranking, PagesMeetEachHitOnce) {
     const RankResult result = Ranker(index.readers(), kAllFields, true).rank(request);
     EXPECT_EQ(result.total, 57U);
     for (const std::string& ref : index.refs(result)) EXPECT_TRUE(seen.insert(ref).second) << ref;
-    request.after = result.last;
+    request.after = result.more ? std::optional(result.positions.back()) : std::nullopt;
     ++pages;
   } while (request.after);
   EXPECT_EQ(seen.size(), 57U);
   EXPECT_EQ(pages, 6U);
+}
+
+TEST(Ranking, PagesGoOnAfterWritesThatChangeAllScores) {
+  std::vector<Document> documents;
+  for (int i = 0; i < 30; ++i) documents.push_back(ticket("R" + std::to_string(i), "gizmo"));
+  RankRequest request = plan(parse_query("gizmo", QueryMode::kAuto, *create_lexer("english")), QueryMode::kAuto);
+  request.limit = 5;
+  std::set<std::string> seen;
+  do {
+    const Index index({documents});
+    const RankResult result = Ranker(index.readers(), kAllFields, true).rank(request);
+    for (const std::string& ref : index.refs(result)) EXPECT_TRUE(seen.insert(ref).second) << ref;
+    request.after = result.more ? std::optional(result.positions.back()) : std::nullopt;
+    documents.push_back(ticket("X" + std::to_string(documents.size()), "something else altogether"));
+  } while (request.after);
+  EXPECT_EQ(seen.size(), 30U);
+}
+
+TEST(Ranking, AWholeIdentifierComesBeforeItsParts) {
+  const Index index({{ticket("PARTS1", "bulk 59", "59 59"), ticket("WHOLE1", "log", "at last: endmark59"),
+                      ticket("PARTS2", "m59 endmark")}});
+  EXPECT_EQ(index.find("endmark59").front(), "WHOLE1");
 }
 
 TEST(Ranking, AnExactIdComesFirst) {

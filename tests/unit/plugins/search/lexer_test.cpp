@@ -40,6 +40,10 @@ TEST(Lexer, StemsAndFolds) {
   EXPECT_EQ(word_terms("ＶＰＮ"), word_terms("vpn"));
 }
 
+TEST(Lexer, OverlooksWhatCannotBeSeen) {
+  EXPECT_THAT(word_terms("pass\u00adword v\u200bpn"), ElementsAre("password", "vpn"));
+}
+
 TEST(Lexer, MarksStopWordsAndKeepsTheirPlaces) {
   const LexedText lexed = create_lexer("english")->lex("out of memory");
   ASSERT_EQ(lexed.words.size(), 3U);

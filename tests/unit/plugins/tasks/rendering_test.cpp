@@ -50,6 +50,9 @@ TEST(Rendering, APageSaysHowManyAndHowToGoOn) {
   page.next_cursor = "abc";
   EXPECT_THAT(render(page), HasSubstr("1 of more than 1000 tasks"));
   EXPECT_THAT(render(page), HasSubstr("cursor abc"));
+  EXPECT_THAT(render(page), Not(HasSubstr("ended early")));
+  page.truncated = true;
+  EXPECT_THAT(render(page), HasSubstr("The page ended early: its texts are long.\n"));
 }
 
 TEST(Rendering, EveryLineOfPeoplesTextIsQuotedAndMarkedAsData) {
@@ -84,7 +87,7 @@ TEST(Rendering, SaysWhatWasDoneAndWhatHadBeenDone) {
   UpdatedTask updated;
   updated.task = cartridges();
   updated.changed_fields = {{"priority", "normal", "high"}, {"assignee", "bo@example.com", std::nullopt}};
-  EXPECT_THAT(render(updated), HasSubstr("- priority normal -> high\n- assignee bo@example.com -> none\n"));
+  EXPECT_THAT(render(updated), HasSubstr("- priority normal -> high\n- assignee \"bo@example.com\" -> none\n"));
   updated.changed = false;
   EXPECT_THAT(render(updated), HasSubstr("Nothing to change"));
 

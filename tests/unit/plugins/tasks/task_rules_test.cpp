@@ -72,6 +72,19 @@ TEST(TaskEdit, NotesEveryFieldThatChanges) {
   EXPECT_EQ(change.after.due_date, std::nullopt);
 }
 
+TEST(TaskEdit, ClearsOneKindOfDueAndReplacesEither) {
+  TaskEdit edit;
+  edit.clears_due_at = true;
+  EXPECT_THAT(change_by_edit(task_in(Status::kOpen), edit, "Black").changes, IsEmpty());
+  edit.due.date = "2026-12-01";
+  EXPECT_THAT(change_by_edit(task_in(Status::kOpen), edit, "Black").changes,
+              ElementsAre(change_of("due_date", "2026-11-30", "2026-12-01")));
+  edit = {};
+  edit.clears_due_date = true;
+  EXPECT_THAT(change_by_edit(task_in(Status::kOpen), edit, "Black").changes,
+              ElementsAre(change_of("due_date", "2026-11-30", "")));
+}
+
 TEST(TaskEdit, MovesBetweenOpenInProgressAndCancelled) {
   for (const Status from : {Status::kOpen, Status::kInProgress, Status::kCancelled}) {
     for (const Status to : {Status::kOpen, Status::kInProgress, Status::kCancelled}) {

@@ -53,7 +53,7 @@ TEST(ImportRow, ReadsColumnsInAnySpelling) {
   EXPECT_EQ(ticket.requester, "ana@example.com");
   EXPECT_THAT(ticket.tags, ElementsAre("ci", "build"));
   EXPECT_EQ(ticket.category, "yarn");
-  EXPECT_EQ(ticket.due_at, "2026-11-30 00:00:00 Europe/Berlin");
+  EXPECT_EQ(ticket.due_at, "2026-11-30 23:59:59 Europe/Berlin");
   EXPECT_EQ(ticket.created_at, "2021-09-30T17:20 Europe/Berlin");
 }
 
@@ -163,6 +163,19 @@ TEST(ImportRow, MessagesAreInternalUnlessTheDataSaysOtherwise) {
   EXPECT_EQ(ticket.messages[2].visibility, Visibility::kInternal);
   EXPECT_EQ(ticket.messages[3].author_role, AuthorRole::kStaff);
   EXPECT_EQ(ticket.messages[4].visibility, Visibility::kPublic);
+}
+
+TEST(ImportRow, AMessageWithoutAuthorIsNotTheRequesters) {
+  for (const char* requester : {"Ana", ""}) {
+    const ImportedTicket ticket = read(R"({"title":"x","reporter":")" + std::string(requester) +
+                                       R"(","comments":["one",{"body":"two"},{"body":"three","author":" "},
+                                       {"body":"four","author_role":"requester"}]})");
+    ASSERT_EQ(ticket.messages.size(), 4u);
+    for (const ImportedMessage& message : ticket.messages) {
+      EXPECT_EQ(message.author, "unknown") << message.body;
+      EXPECT_EQ(message.author_role, AuthorRole::kStaff) << message.body;
+    }
+  }
 }
 
 TEST(ImportRow, NoValueIsNoValue) {

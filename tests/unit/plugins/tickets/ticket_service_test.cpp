@@ -77,7 +77,7 @@ class FakeStore final : public TicketStore {
     }
     return rows;
   }
-  std::vector<MissedStep> steps_since(std::string_view, std::int64_t, bool) override {
+  std::vector<MissedStep> steps_since(std::string_view, std::int64_t) override {
     return {{2, "ana@example.com", "priority", "normal", "high", 120}};
   }
   std::vector<LinkedTask> tasks(std::string_view, std::int64_t limit, Finish) override {
@@ -311,7 +311,7 @@ TEST_F(TicketServiceTest, GetRefusesAnotherTicketsCursor) {
 
 TEST_F(TicketServiceTest, AnUnknownIdIsToldWithTheNearest) {
   EXPECT_EQ(refusal_of([&] { service().get({.id = "xyz788"}); }),
-            "Ticket XYZ788 not found. Nearest: XYZ789 \"VPN drops\". Use list_tickets to find it.");
+            "Ticket XYZ788 not found. Nearest: XYZ789 \"VPN drops\". Use search_tickets or list_tickets to find it.");
   EXPECT_THAT(refusal_of([&] { service().get({.id = "the printer"}); }), HasSubstr("'the printer' is not a ticket id"));
 }
 
@@ -430,16 +430,14 @@ TEST_F(TicketServiceTest, ACommentIsNotAddedTwice) {
               HasSubstr("comment is empty"));
 }
 
-TEST_F(TicketServiceTest, NotesAreForStaff) {
+TEST_F(TicketServiceTest, NotesAndCommentsAreInternalUnlessAsked) {
   const AddedNote note = service().add_note({"7QK4MX", "The issue has been resolved", {}});
   EXPECT_EQ(note.message.visibility, Visibility::kInternal);
   EXPECT_EQ(note.hint, "The status is still open. If the ticket is done, call set_ticket_status.");
   EXPECT_EQ(service().add_note({"7QK4MX", "Not resolved", {}}).hint, std::nullopt);
   EXPECT_THAT(refusal_of([&] { service().add_note({"7QK4MX", " ", {}}); }), HasSubstr("body is empty"));
-  may_read_notes = false;
-  EXPECT_THAT(refusal_of([&] { service().add_note({"7QK4MX", "x", {}}); }), HasSubstr("this key's role is viewer"));
-  EXPECT_THAT(refusal_of([&] { service().set_status({.id = "7QK4MX", .status = Status::kResolved, .comment = "x"}); }),
-              HasSubstr("Internal comments are for staff"));
+  const ChangedStatus quiet = service().set_status({.id = "7QK4MX", .status = Status::kResolved, .comment = "x"});
+  EXPECT_EQ(quiet.comment->visibility, Visibility::kInternal);
   const ChangedStatus open = service().set_status(
       {.id = "7QK4MX", .status = Status::kResolved, .comment = "x", .visibility = Visibility::kPublic});
   EXPECT_EQ(open.comment->visibility, Visibility::kPublic);
@@ -491,8 +489,12 @@ TEST_F(TicketServiceTest, HistoryStaysWithinTheBudget) {
     for (const HistoryEvent& event : page.events) characters += count_characters(*event.from + *event.to);
     EXPECT_LE(characters, kTextBudget + 2 * static_cast<std::size_t>(limit)) << limit;
     EXPECT_TRUE(page.truncated);
-    EXPECT_THAT(*page.rest, HasSubstr("a smaller limit"));
+    EXPECT_THAT(*page.rest, HasSubstr(limit == 1 ? "too long for one answer" : "a smaller limit"));
   }
+  store.step_text = std::string(kTextBudget / 2, 'x');
+  const HistoryPage whole = service().history({.id = "7QK4MX", .limit = 1});
+  EXPECT_FALSE(whole.truncated);
+  EXPECT_EQ(whole.rest, std::nullopt);
   const TicketDetails details = service().get({.id = "7QK4MX", .include = std::vector{Include::kHistory}});
   EXPECT_EQ(details.history->size(), 20u);
   EXPECT_THAT(*details.rest, HasSubstr("ticket_history has them all"));
