@@ -43,11 +43,12 @@ bool is_first_word_of(std::string_view given, std::string_view name) {
 std::optional<std::string_view> similar_name(std::string_view given, std::span<const std::string> names) {
   if (given.empty() || given.size() > kLongestName) return std::nullopt;
   std::optional<std::string_view> best;
-  std::size_t best_distance =
-      given.size() <= 4 ? 2 : given.size() / 3 + 2;  // exclusive: one edit in a short word, a third of a long one
+  // In half edits. Exclusive: one edit in a short word, a third of a long one.
+  std::size_t best_distance = 2 * (given.size() <= 4 ? 2 : given.size() / 3 + 2);
+  constexpr std::size_t kRestLeftOut = 3;
   for (const std::string& name : names) {
     if (name.size() > kLongestName) continue;
-    const std::size_t distance = is_first_word_of(given, name) ? 1 : edit_distance(given, name);
+    const std::size_t distance = is_first_word_of(given, name) ? kRestLeftOut : 2 * edit_distance(given, name);
     if (distance < best_distance) {
       best_distance = distance;
       best = name;

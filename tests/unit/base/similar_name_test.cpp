@@ -23,6 +23,8 @@ TEST(SimilarName, CompletesAFirstWord) {
   EXPECT_EQ(similar_name("Due", names), "due_date");
   EXPECT_EQ(similar_name("titl", names), "title");
   EXPECT_EQ(similar_name("tick", names), std::nullopt);
+  const std::vector<std::string> keys = {"plugin_dir", "plugins"};
+  EXPECT_EQ(similar_name("plugin", keys), "plugins");
 }
 
 TEST(SimilarName, DoesNotCompareVeryLongNames) {
