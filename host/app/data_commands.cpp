@@ -25,7 +25,8 @@ using plugin_runtime::PluginHost;
 
 constexpr std::size_t kShownRefusals = 10;
 constexpr unsigned kWorkers = 2;  // a command runs one job at a time
-constexpr std::size_t kMaxResultBytes = 256 << 20;
+// For what a serving host does by itself as well.
+constexpr Patience kIndexPatience{.limit = std::chrono::seconds(10)};
 
 std::atomic<bool> interrupted{false};
 
@@ -54,11 +55,18 @@ std::string or_nearest(std::string_view given, std::span<const std::string> name
   return near ? "; did you mean '" + std::string(*near) + "'?" : "; " + there_is + ": " + list_of(names);
 }
 
-/// Fails with work half done, which is no loss: what is done stays done.
-int fail_midway(const Error& error) {
+/// Fails with work half done; `again` is what the same command would do.
+int fail_midway(const Error& error, std::string_view again) {
   const int code = fail(error);
-  if (error.code != Errc::kInvalidArgument) std::cerr << "Run the same command again to go on.\n";
+  if (error.code != Errc::kInvalidArgument) std::cerr << again << "\n";
   return code;
+}
+
+/// Why: the first sentence; what the host's own texts add to it is for models.
+std::string reason_in(const Error& error) {
+  std::string reason = printable(error.message.substr(0, error.message.find(". ")));
+  if (reason.ends_with('.')) reason.pop_back();
+  return error.detail.empty() ? reason : reason + " (" + printable(error.detail) + ")";
 }
 
 Result<std::unique_ptr<PluginHost>> start_plugins(CommandContext& context) {
@@ -66,7 +74,6 @@ Result<std::unique_ptr<PluginHost>> start_plugins(CommandContext& context) {
   if (!config) return config.error();
   config->workers = kWorkers;
   for (auto& plugin : config->plugins) plugin.workers = 0;
-  config->max_result_bytes = kMaxResultBytes;
   return PluginHost::start(*config, context.database.address, *context.events);
 }
 
@@ -103,6 +110,8 @@ class Speed {
 bool show(ProgressBar& bar, const JobProgress& progress) {
   std::string details = "at work";
   std::optional<double> fraction;
+  if (progress.waited.count() > 0)
+    details = "waiting for another process or the database, " + std::to_string(progress.waited.count()) + " s";
   if (progress.done) details = grouped(static_cast<std::uint64_t>(*progress.done));
   if (progress.done && progress.total && *progress.total > 0) {
     fraction = *progress.done / *progress.total;
@@ -210,17 +219,41 @@ void print_report(const ImportOptions& options, const ImportCount& count, const 
   std::cout << std::flush;
 }
 
-/// What was written becomes findable and counted before the command ends.
-Result<> run_after_writes(PluginHost& host, const CallerPtr& caller) {
+/// What was written is taken into the indexes before the command ends. It is no loss when that fails.
+void run_after_writes(PluginHost& host, const CallerPtr& caller) {
   for (const auto& [plugin, job] : host.after_writes_jobs()) {
-    ProgressBar bar("indexing (" + plugin + ")");
-    const Workplace workplace{host, plugin, caller};
-    const auto done =
-        run_to_end(workplace, job, "{}", [&](const JobProgress& progress) { return show(bar, progress); });
-    if (!done) return done.error();
+    Result<> done = boost::system::in_place_value;
+    {
+      ProgressBar bar("indexing (" + plugin + ")");
+      const Workplace workplace{host, plugin, caller};
+      done = run_to_end(
+          workplace, job, "{}", [&](const JobProgress& progress) { return show(bar, progress); }, kIndexPatience);
+    }
+    if (done) continue;
+    std::cerr << "toolhost: the imported rows are in, but the index of the plugin " << plugin
+              << " could not be brought up to date: " << reason_in(done.error()) << "; a serving host tries again\n";
+    if (interrupted) return;
   }
-  return {};
 }
+
+/// The same while rows still come in, one step of each job: what is in can be found soon, and searches stay quick.
+class IndexingMeanwhile {
+ public:
+  explicit IndexingMeanwhile(const Workplace& workplace) : workplace_(workplace) {}
+
+  void note(const ImportCount& so_far) {
+    if (so_far.accepted < indexed_ + kRowsBetween) return;
+    indexed_ = so_far.accepted;
+    // A failure is told in the end, when the rest is taken in.
+    for (const auto& [plugin, job] : workplace_.plugins.after_writes_jobs())
+      static_cast<void>(workplace_.plugins.run_job(plugin, job, workplace_.caller, "{}"));
+  }
+
+ private:
+  static constexpr std::uint64_t kRowsBetween = 3'000;
+  const Workplace& workplace_;
+  std::uint64_t indexed_ = 0;
+};
 
 int import_into(CommandContext& context, const ImportOptions& options, RowReader& rows, ImportOrder order,
                 Refusals& refusals) {
@@ -240,8 +273,10 @@ int import_into(CommandContext& context, const ImportOptions& options, RowReader
   {
     ProgressBar bar((options.dry_run ? "checking " : "importing ") + printable(file.filename().string()));
     const Speed speed;
+    IndexingMeanwhile indexing(workplace);
     order.on_refused = [&](const RefusedRow& row) { refusals.add(row); };
     order.go_on = [&](const ImportCount& so_far) {
+      if (!options.dry_run) indexing.note(so_far);
       bar.show(static_cast<double>(rows.bytes_read()) / static_cast<double>(size),
                speed.of(so_far.rows()) + ", " + grouped(so_far.accepted) + " accepted, " + grouped(so_far.unchanged) +
                    " unchanged, " + grouped(so_far.refused) + " refused");
@@ -250,14 +285,14 @@ int import_into(CommandContext& context, const ImportOptions& options, RowReader
     imported = import_rows(workplace, rows, order, count);
   }
   // Whatever was taken is to be found, by this run or by one that was killed.
-  if (!options.dry_run && count.accepted + count.unchanged > 0 && !interrupted) {
-    if (const auto indexed = run_after_writes(**host, workplace.caller); !indexed)
-      std::cerr << "toolhost: the rows are in, but " << printable(indexed.error().message)
-                << "; a serving host does the rest, or: toolhost reindex --tenant " << options.tenant << "\n";
-  }
+  if (!options.dry_run && count.accepted + count.unchanged > 0 && !interrupted)
+    run_after_writes(**host, workplace.caller);
   (*host)->stop(std::chrono::milliseconds(0));
   if (imported || count.accepted + count.unchanged > 0) print_report(options, count, refusals);
-  if (!imported) return fail_midway(imported.error());
+  if (!imported)
+    return fail_midway(imported.error(), options.dry_run
+                                             ? "Nothing was written. Run the same command again; it begins anew."
+                                             : "What is in stays in; run the same command again to go on.");
   if (const auto written = refusals.check(); !written) return fail(written.error());
   return count.refused == 0 ? kExitOk : kExitFailed;
 }
@@ -372,7 +407,7 @@ int reindex_all(CommandContext& context, const std::string& tenant_name) {
           total = progress.total;
           return show(bar, progress);
         });
-        if (!done) return fail_midway(done.error());
+        if (!done) return fail_midway(done.error(), "Run the same command again; it begins anew.");
       }
       std::cerr << "reindexed " << tenant.name << " (" << plugin << ")";
       if (total) std::cerr << ": " << grouped(static_cast<std::uint64_t>(*total));

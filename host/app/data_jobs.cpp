@@ -40,6 +40,23 @@ Result<std::string> run_patiently(const Workplace& workplace, std::string_view j
   }
 }
 
+Error interrupted(std::string_view job) {
+  return {Errc::kCancelled, std::string(job) + " was interrupted", {}};
+}
+
+/// The same, for a job that another process may hold up for minutes.
+Result<std::string> run_when_free(const Workplace& workplace, std::string_view job, std::string_view arguments,
+                                  const OnProgress& on_progress, const Patience& patience) {
+  const auto began = std::chrono::steady_clock::now();
+  for (;;) {
+    auto result = workplace.plugins.run_job(workplace.plugin, job, workplace.caller, arguments);
+    const auto waited = std::chrono::steady_clock::now() - began;
+    if (result || !may_pass(result.error().code) || waited > patience.limit) return result;
+    if (!on_progress({.waited = std::chrono::ceil<std::chrono::seconds>(waited)})) return interrupted(job);
+    std::this_thread::sleep_for(patience.step);
+  }
+}
+
 Error wrong_answer(const Workplace& workplace, std::string_view job, std::string detail) {
   return {Errc::kMisuse,
           "the plugin " + workplace.plugin + " answered its job " + std::string(job) +
@@ -210,15 +227,14 @@ Result<> export_rows(const Workplace& workplace, const std::function<Result<>(st
 }
 
 Result<> run_to_end(const Workplace& workplace, std::string_view job, std::string_view first,
-                    const OnProgress& on_progress) {
+                    const OnProgress& on_progress, const Patience& patience) {
   json::Document document;
   for (std::string_view arguments = first;; arguments = "{}") {
-    const auto answer = run_patiently(workplace, job, arguments);
+    const auto answer = run_when_free(workplace, job, arguments, on_progress, patience);
     if (!answer) return answer.error();
     const auto root = document.parse(*answer);
     if (!root) return wrong_answer(workplace, job, root.error().message);
-    if (!on_progress({amount_in(*root, "done"), amount_in(*root, "total")}))
-      return Error{Errc::kCancelled, std::string(job) + " was interrupted", {}};
+    if (!on_progress({amount_in(*root, "done"), amount_in(*root, "total")})) return interrupted(job);
     bool more = false;
     if (json::find(*root, "more").get(more) || !more) return {};
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -52,6 +53,7 @@ Result<> import_rows(const Workplace& workplace, RowReader& rows, const ImportOr
 /// What a job says of its progress.
 struct JobProgress {
   std::optional<double> done, total;
+  std::chrono::seconds waited{0};  ///< for whatever the job needs and somebody else has
 };
 /// Shows progress; false ends the work there.
 using OnProgress = std::function<bool(const JobProgress&)>;
@@ -60,8 +62,13 @@ using OnProgress = std::function<bool(const JobProgress&)>;
 Result<> export_rows(const Workplace& workplace, const std::function<Result<>(std::string_view)>& write,
                      const OnProgress& on_progress);
 
-/// Runs a job until it wants no more: with `first` as its arguments, then with none.
+/// How a job is waited for that another process keeps from running, or a database that is away.
+struct Patience {
+  std::chrono::milliseconds step{500}, limit{std::chrono::minutes(5)};
+};
+
+/// Runs a job until it wants no more: with `first` as its arguments until that was accepted once, then with none.
 Result<> run_to_end(const Workplace& workplace, std::string_view job, std::string_view first,
-                    const OnProgress& on_progress);
+                    const OnProgress& on_progress, const Patience& patience = {});
 
 }  // namespace toolhost::app

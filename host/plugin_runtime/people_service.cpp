@@ -35,25 +35,43 @@ std::u16string_view plain_letter(UChar32 c) noexcept {
   }
 }
 
-/// The words of a text without case and accents, one space between them. `keeps_signs`: nothing but white space ends a
-/// word, as in an e-mail address.
-std::string fold(std::string_view text, bool keeps_signs = false) {
+/// Accents and vowel points that people leave out when they type: Latin, Cyrillic, Hebrew, Arabic. Marks of other
+/// scripts are part of their letters.
+bool is_accent(UChar32 c) noexcept {
+  return (c >= 0x300 && c <= 0x36f) || (c >= 0x483 && c <= 0x489) || (c >= 0x591 && c <= 0x5c7) ||
+         (c >= 0x64b && c <= 0x65f) || c == 0x670 || c == 0x640;
+}
+
+/// What is left out as often as it is written: apostrophes, and what joins letters unseen.
+bool is_optional(UChar32 c) noexcept {
+  return c == u'\'' || c == 0x2019 || c == 0x200c || c == 0x200d;
+}
+
+bool is_letter(UChar32 c) noexcept {
+  return u_isalnum(c) != 0 || (U_GET_GC_MASK(c) & U_GC_M_MASK) != 0;
+}
+
+/// Decomposed (NFKD) or composed (NFC), whatever way it came.
+icu::UnicodeString normalized(std::string_view text, bool is_apart) {
+  const auto source = icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
   UErrorCode status = U_ZERO_ERROR;
-  const auto* const apart = icu::Normalizer2::getNFKDInstance(status);
-  if (U_FAILURE(status)) return std::string(text);
-  auto source =
-      apart->normalize(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status);
-  if (U_FAILURE(status)) return std::string(text);
+  const auto* const form =
+      is_apart ? icu::Normalizer2::getNFKDInstance(status) : icu::Normalizer2::getNFCInstance(status);
+  if (U_FAILURE(status)) return source;
+  auto done = form->normalize(source, status);
+  return U_FAILURE(status) ? source : done;
+}
+
+/// The words of a name without case and accents, one space between them.
+std::string fold(std::string_view name) {
+  auto source = normalized(name, true);
   source.foldCase();
   icu::UnicodeString folded;
   bool pending_space = false;
   for (std::int32_t i = 0; i < source.length(); i = source.moveIndex32(i, 1)) {
     const UChar32 c = source.char32At(i);
-    if (u_charType(c) == U_NON_SPACING_MARK) continue;
-    // An apostrophe is left out as often as it is written.
-    if (!keeps_signs && (c == u'\'' || c == 0x2019)) continue;
-    const bool is_part = u_isalnum(c) != 0 || (keeps_signs && u_isUWhiteSpace(c) == 0);
-    if (!is_part) {
+    if (is_accent(c) || is_optional(c)) continue;
+    if (!is_letter(c)) {
       pending_space = !folded.isEmpty();
       continue;
     }
@@ -63,6 +81,17 @@ std::string fold(std::string_view text, bool keeps_signs = false) {
     else
       folded.append(c);
   }
+  std::string bytes;
+  return folded.toUTF8String(bytes);
+}
+
+/// An e-mail address without case and the white space around it; every letter of it counts.
+std::string fold_address(std::string_view address) {
+  auto source = normalized(address, false);
+  source.trim();
+  icu::UnicodeString folded;
+  for (std::int32_t i = 0; i < source.length(); i = source.moveIndex32(i, 1))
+    folded.append(u_foldCase(source.char32At(i), U_FOLD_CASE_DEFAULT));
   std::string bytes;
   return folded.toUTF8String(bytes);
 }
@@ -111,9 +140,9 @@ People those(const People& people, Matches matches) {
 
 People find_people(const Caller& caller, std::string_view text) {
   auto people = people_of(caller);
-  const auto address = fold(text, true);
+  const auto address = fold_address(text);
   if (address.empty()) return people;
-  auto found = those(people, [&](const Member& member) { return fold(member.email, true) == address; });
+  auto found = those(people, [&](const Member& member) { return fold_address(member.email) == address; });
   if (!found.empty() || address.find('@') != std::string::npos) return found;
   const auto name = fold(text);
   if (name.empty()) return {};

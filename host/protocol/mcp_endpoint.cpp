@@ -72,9 +72,11 @@ class McpOverHttp final : public McpEndpoint {
                      .version = std::move(config.server_version),
                      .instructions = std::move(config.instructions)},
                     config.tools_page_size, gatekeeper, plugins, events),
-        streamable_(dispatcher_, sessions_, gatekeeper),
-        sse_(dispatcher_, sessions_, gatekeeper) {
-    gatekeeper_.on_revoked([sessions = sessions_](KeyId key) { sessions->end_key(key, StopReason::kKeyRevoked); });
+        streamable_(dispatcher_, sessions_),
+        sse_(dispatcher_, sessions_) {
+    gatekeeper_.on_revoked([sessions = sessions_](KeyId key) {
+      sessions->end_key(key, StopReason::kKeyRevoked, SessionTable::Clock::now());
+    });
   }
 
   ~McpOverHttp() override {

@@ -15,6 +15,7 @@ constexpr char kIdFormat = 1;
 constexpr std::size_t kPayloadBytes = 2 + kRandomBytes;  // format, revision, random
 constexpr std::string_view kSealPurpose = "toolhost session id";
 constexpr std::chrono::minutes kSweepPeriod{1};
+constexpr std::chrono::minutes kEndedKeyMemory{5};  // a request meets its session within moments of its verification
 
 std::string random_bytes() {
   std::string bytes(kRandomBytes, '\0');
@@ -132,32 +133,14 @@ std::string random_id() {
 }
 
 SessionPtr SessionTable::create(const Caller& caller, Revision revision, Clock::time_point now) {
-  auto session = std::make_shared<Session>(seal_.make(caller.key_id, revision), caller.key_id, revision);
-  SessionPtr evicted;
-  {
-    Shard& shard = shard_of(caller.key_id);
-    const std::lock_guard lock(shard.mutex);
-    sweep(shard, now);
-    session = remember(shard.keys[value(caller.key_id)], std::move(session), now, evicted);
-  }
-  if (evicted != nullptr) evicted->end(StopReason::kSessionEnded);
-  return session;
+  return enter(std::make_shared<Session>(seal_.make(caller.key_id, revision), caller.key_id, revision), now);
 }
 
 SessionPtr SessionTable::find(const Caller& caller, std::string_view id, Clock::time_point now) {
   if (auto session = find_remembered(caller, id, now)) return session->ended() ? nullptr : session;
   const auto revision = seal_.open(caller.key_id, id);
   if (!revision) return nullptr;
-
-  auto session = std::make_shared<Session>(std::string(id), caller.key_id, *revision);
-  SessionPtr evicted;
-  {
-    Shard& shard = shard_of(caller.key_id);
-    const std::lock_guard lock(shard.mutex);
-    sweep(shard, now);
-    session = remember(shard.keys[value(caller.key_id)], std::move(session), now, evicted);
-  }
-  if (evicted != nullptr) evicted->end(StopReason::kSessionEnded);
+  auto session = enter(std::make_shared<Session>(std::string(id), caller.key_id, *revision), now);
   return session->ended() ? nullptr : session;
 }
 
@@ -187,6 +170,7 @@ SessionTable::Attaching SessionTable::attach(const SessionPtr& session,
     Shard& shard = shard_of(session->key());
     const std::lock_guard lock(shard.mutex);
     KeySessions& key = shard.keys[value(session->key())];
+    if (key.ended || session->ended()) return Attaching::kEnded;
     if (key.streams >= limits_.max_streams_per_key) return Attaching::kTooMany;
     if (!session->attach_stream(stream)) return Attaching::kOccupied;
     ++key.streams;
@@ -203,10 +187,14 @@ void SessionTable::detach(const SessionPtr& session, const transport::SseStream&
 
 SessionPtr SessionTable::open_stream(const Caller& caller, const std::shared_ptr<transport::SseStream>& stream) {
   auto session = std::make_shared<Session>(random_id(), caller.key_id, std::nullopt);
-  session->attach_stream(stream);
   Shard& shard = shard_of(caller.key_id);
   const std::lock_guard lock(shard.mutex);
   KeySessions& key = shard.keys[value(caller.key_id)];
+  if (key.ended) {
+    session->end(*key.ended);
+    return session;
+  }
+  session->attach_stream(stream);
   if (key.streams >= limits_.max_streams_per_key) return nullptr;
   ++key.streams;
   key.stream_sessions.emplace(session->id(), session);
@@ -235,17 +223,25 @@ void SessionTable::close_stream(const SessionPtr& session) noexcept {
 SessionPtr SessionTable::without_session(const Caller& caller) {
   Shard& shard = shard_of(caller.key_id);
   const std::lock_guard lock(shard.mutex);
-  auto& session = shard.keys[value(caller.key_id)].without_session;
-  if (session == nullptr) session = std::make_shared<Session>(std::string(), caller.key_id, std::nullopt);
-  return session;
+  KeySessions& key = shard.keys[value(caller.key_id)];
+  if (key.without_session == nullptr) {
+    key.without_session = std::make_shared<Session>(std::string(), caller.key_id, std::nullopt);
+    if (key.ended) key.without_session->end(*key.ended);
+  }
+  return key.without_session;
 }
 
-void SessionTable::end_key(KeyId id, StopReason reason) noexcept {
+void SessionTable::end_key(KeyId id, StopReason reason, Clock::time_point now) noexcept {
   std::vector<SessionPtr> sessions;
   {
     Shard& shard = shard_of(id);
     const std::lock_guard lock(shard.mutex);
-    if (auto key = shard.keys.extract(value(id))) collect(key.mapped(), sessions);
+    sweep(shard, now);
+    KeySessions& key = shard.keys[value(id)];
+    collect(key, sessions);
+    key = {};
+    key.ended = reason;
+    key.ended_at = now;
   }
   for (const auto& session : sessions) session->end(reason);
 }
@@ -267,6 +263,22 @@ std::size_t SessionTable::size() const {
     for (const auto& [id, key] : shard.keys) count += key.recent.size();
   }
   return count;
+}
+
+SessionPtr SessionTable::enter(SessionPtr session, Clock::time_point now) {
+  SessionPtr evicted;
+  {
+    Shard& shard = shard_of(session->key());
+    const std::lock_guard lock(shard.mutex);
+    sweep(shard, now);
+    KeySessions& key = shard.keys[value(session->key())];
+    if (key.ended)
+      session->end(*key.ended);
+    else
+      session = remember(key, std::move(session), now, evicted);
+  }
+  if (evicted != nullptr) evicted->end(StopReason::kSessionEnded);
+  return session;
 }
 
 SessionPtr SessionTable::remember(KeySessions& key, SessionPtr session, Clock::time_point now, SessionPtr& evicted) {
@@ -302,7 +314,8 @@ void SessionTable::sweep(Shard& shard, Clock::time_point now) {
       }
     }
     const bool is_unused = key.recent.empty() && key.streams == 0 &&
-                           (key.without_session == nullptr || key.without_session.use_count() == 1);
+                           (key.without_session == nullptr || key.without_session.use_count() == 1) &&
+                           (!key.ended || now - key.ended_at > kEndedKeyMemory);
     entry = is_unused ? shard.keys.erase(entry) : std::next(entry);
   }
 }

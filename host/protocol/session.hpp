@@ -98,7 +98,9 @@ struct SessionLimits {
   std::size_t max_streams_per_key;
 };
 
-/// The sessions of all keys. A session is only ever found through the key it belongs to. Sharded by key; any thread.
+/// The sessions of all keys. A session is only ever found through the key it belongs to. A key that has ended is
+/// remembered for some minutes: a request that was verified just before gets sessions that have ended. Sharded by key;
+/// any thread.
 class SessionTable {
  public:
   using Clock = std::chrono::steady_clock;
@@ -115,12 +117,12 @@ class SessionTable {
   /// Ends the session; find() does not know its id afterwards. False when it did not know it before.
   bool end(const Caller& caller, std::string_view id, Clock::time_point now);
   /// Gives the session its GET stream, until detach().
-  enum class Attaching { kAttached, kOccupied, kTooMany };
+  enum class Attaching { kAttached, kOccupied, kTooMany, kEnded };
   Attaching attach(const SessionPtr& session, const std::shared_ptr<transport::SseStream>& stream);
   void detach(const SessionPtr& session, const transport::SseStream& stream) noexcept;
 
   // HTTP+SSE: a session is its stream.
-  /// Null when the key has too many streams.
+  /// Null when the key has too many streams; ended, and without the stream, when the key has ended.
   SessionPtr open_stream(const Caller& caller, const std::shared_ptr<transport::SseStream>& stream);
   SessionPtr find_stream(const Caller& caller, std::string_view id);
   void close_stream(const SessionPtr& session) noexcept;
@@ -128,8 +130,8 @@ class SessionTable {
   /// Where the calls of requests without a session belong; its calls are named by the host's ids.
   SessionPtr without_session(const Caller& caller);
 
-  /// Ends everything of one key, or of all.
-  void end_key(KeyId key, StopReason reason) noexcept;
+  /// Ends everything of one key, now and of requests that are on their way, or of all.
+  void end_key(KeyId key, StopReason reason, Clock::time_point now) noexcept;
   void end_all(StopReason reason) noexcept;
 
   [[nodiscard]] std::size_t size() const;  ///< Streamable HTTP sessions in memory
@@ -152,6 +154,8 @@ class SessionTable {
     ById<SessionPtr> stream_sessions;
     std::size_t streams = 0;  ///< of both transports
     SessionPtr without_session;
+    std::optional<StopReason> ended;  ///< why end_key() was called
+    Clock::time_point ended_at{};
   };
   struct Shard {
     mutable std::mutex mutex;
@@ -160,6 +164,8 @@ class SessionTable {
   };
 
   Shard& shard_of(KeyId key) noexcept { return shards_[static_cast<std::size_t>(value(key)) % shards_.size()]; }
+  /// The session as it is known from now on: a key that has ended gets no new one.
+  SessionPtr enter(SessionPtr session, Clock::time_point now);
   /// The session under its id; `evicted` is what had to give way, to be ended without the lock.
   SessionPtr remember(KeySessions& key, SessionPtr session, Clock::time_point now, SessionPtr& evicted);
   /// Forgets what was idle for too long; looks at most once a minute.

@@ -19,11 +19,10 @@ void SseEndpoint::open(const HttpRequest& request, HttpResponse& response, const
   auto stream = SseStream::create();
   const auto session = sessions_->open_stream(*caller, stream);
   if (session == nullptr) return respond_too_many_streams(response);
+  if (const auto reason = session->ended()) return respond_stopped(response, *reason);
   // Relative, so that it leads through whatever proxy the client came through.
   stream->send("endpoint", "/messages?sessionId=" + session->id());
   stream->on_closed([sessions = sessions_, session] { sessions->close_stream(session); });
-  // The key may have been deleted between its check and open_stream(); then nobody else would close this stream.
-  if (!gatekeeper_.authenticate(request.x_api_key, request.authorization)) session->end(StopReason::kKeyRevoked);
   response.status = 200;
   response.stream = std::move(stream);
 }

@@ -13,8 +13,8 @@ namespace toolhost::protocol {
 /// to the stream. The caller has been authenticated. References given to the constructor outlive it.
 class SseEndpoint {
  public:
-  SseEndpoint(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions, access::Gatekeeper& gatekeeper)
-      : dispatcher_(dispatcher), sessions_(std::move(sessions)), gatekeeper_(gatekeeper) {}
+  SseEndpoint(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions)
+      : dispatcher_(dispatcher), sessions_(std::move(sessions)) {}
 
   void open(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
   void post(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
@@ -24,7 +24,6 @@ class SseEndpoint {
 
   Dispatcher& dispatcher_;
   const std::shared_ptr<SessionTable> sessions_;
-  access::Gatekeeper& gatekeeper_;
 };
 
 }  // namespace toolhost::protocol

@@ -156,12 +156,12 @@ void StreamableHttp::open_stream(const HttpRequest& request, HttpResponse& respo
       return respond_too_many_streams(response);
     case SessionTable::Attaching::kOccupied:
       return respond_error(response, 409, {RpcCode::kServerError, "Conflict: this session has a stream already", {}});
+    case SessionTable::Attaching::kEnded:
+      return respond_stopped(response, session->ended().value_or(StopReason::kKeyRevoked));
     case SessionTable::Attaching::kAttached:
       break;
   }
   stream->on_closed([sessions = sessions_, session, raw = stream.get()] { sessions->detach(session, *raw); });
-  // The key may have been deleted between its check and attach(); then nobody else would close this stream.
-  if (!gatekeeper_.authenticate(request.x_api_key, request.authorization)) session->end(StopReason::kKeyRevoked);
   response.status = 200;
   response.stream = std::move(stream);
 }

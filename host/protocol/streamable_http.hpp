@@ -15,8 +15,8 @@ namespace toolhost::protocol {
 /// are plain JSON. The caller has been authenticated. References given to the constructor outlive it.
 class StreamableHttp {
  public:
-  StreamableHttp(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions, access::Gatekeeper& gatekeeper)
-      : dispatcher_(dispatcher), sessions_(std::move(sessions)), gatekeeper_(gatekeeper) {}
+  StreamableHttp(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions)
+      : dispatcher_(dispatcher), sessions_(std::move(sessions)) {}
 
   boost::asio::awaitable<void> post(const transport::HttpRequest& request, transport::HttpResponse& response,
                                     CallerPtr caller);
@@ -32,7 +32,6 @@ class StreamableHttp {
 
   Dispatcher& dispatcher_;
   const std::shared_ptr<SessionTable> sessions_;
-  access::Gatekeeper& gatekeeper_;
 };
 
 }  // namespace toolhost::protocol

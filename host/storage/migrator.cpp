@@ -255,16 +255,29 @@ void check_tenancy(pqxx::work& work, const Target& plugin, const Declared& decla
   }
 }
 
-// Other plugins read what is exported; what one of them was granted otherwise, or before, ends here.
+// Every grant on a relation, or on columns of it, as (relation, grantee, privilege_type).
+constexpr const char* kGrants =
+    "(select c.oid as relation, a.grantee, a.privilege_type from pg_class c cross join aclexplode(c.relacl) a "
+    "union all select t.attrelid, a.grantee, a.privilege_type from pg_attribute t cross join aclexplode(t.attacl) a) g";
+
+// Other plugins read what is exported; what one of them, or everybody, was granted otherwise or before ends here. A
+// function needs no such care: it runs with the rights of whoever calls it.
 void take_back_grants(pqxx::work& work, const Target& plugin, const Declared& declared) {
-  for (const auto& row : work.exec_params(
-           "select distinct quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(r.rolname) "
-           "from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join aclexplode(c.relacl) a "
-           "join pg_roles r on r.oid = a.grantee where n.nspname = $1 and r.rolname like 'toolhost\\_plugin\\_%' "
-           "and r.rolname <> $2 and not (c.relkind = 'v' and c.relname = any ($3::text[]))",
-           plugin.schema, plugin.user, declared.exports)) {
-    work.exec("revoke all on " + row[0].as<std::string>() + " from " + row[1].as<std::string>());
-  }
+  const std::string others =
+      " left join pg_roles r on r.oid = g.grantee where n.nspname = $1 and (g.grantee = 0 or "
+      "(r.rolname ~ '^toolhost_(plugin|owner)_' and r.rolname <> $2 and r.oid <> n.nspowner)) ";
+  const std::string kept = "coalesce(r.rolname like 'toolhost\\_plugin\\_%', false)";
+  const pqxx::result statements = work.exec_params(
+      "select distinct format('revoke %s on %I.%I from %s cascade', g.privilege_type, n.nspname, c.relname, "
+      "coalesce(quote_ident(r.rolname), 'public')) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+      "join " +
+          std::string(kGrants) + " on g.relation = c.oid" + others + "and not (" + kept +
+          " and g.privilege_type = 'SELECT' and c.relkind = 'v' and c.relname = any ($3::text[])) "
+          "union select format('revoke %s on schema %I from %s cascade', g.privilege_type, n.nspname, "
+          "coalesce(quote_ident(r.rolname), 'public')) from pg_namespace n cross join aclexplode(n.nspacl) g" +
+          others + "and not (" + kept + " and g.privilege_type = 'USAGE')",
+      plugin.schema, plugin.user, declared.exports);
+  for (const auto& row : statements) work.exec(row[0].as<std::string>());
 }
 
 // Policies and rights for every table. Touches only what is not yet so, since each change locks its table for a moment.
@@ -410,26 +423,30 @@ std::vector<AppliedMigration> apply_all(pqxx::connection& connection, const Targ
 
 // ---- reading what others export
 
-// Takes back what the role may read of other plugins beyond `wanted`, an array of "schema.view".
+// Takes back what the role, by itself or as one of everybody, may read of other plugins beyond `wanted`, an array of
+// "schema.view".
 void end_reads(pqxx::work& work, const Target& reader, const std::string& wanted) {
-  for (const auto& row :
-       work.exec_params("select distinct quote_ident(pg_get_userbyid(c.relowner)), quote_ident(n.nspname) || '.' || "
-                        "quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-                        "cross join aclexplode(c.relacl) a where a.grantee = $1::regrole and n.nspname <> $2 "
-                        "and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' "
-                        "and n.nspname || '.' || c.relname <> all ($3::text[])",
-                        reader.user, reader.schema, wanted)) {
-    work.exec("set local role " + row[0].as<std::string>());
-    work.exec("revoke all on " + row[1].as<std::string>() + " from " + work.quote_name(reader.user));
-  }
-  for (const auto& row : work.exec_params(
-           "select distinct quote_ident(pg_get_userbyid(n.nspowner)), quote_ident(n.nspname) from pg_namespace n "
-           "cross join aclexplode(n.nspacl) a where a.grantee = $1::regrole and n.nspname <> $2 "
-           "and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' "
-           "and not exists (select from unnest($3::text[]) w where split_part(w, '.', 1) = n.nspname)",
-           reader.user, reader.schema, wanted)) {
-    work.exec("set local role " + row[0].as<std::string>());
-    work.exec("revoke all on schema " + row[1].as<std::string>() + " from " + work.quote_name(reader.user));
+  const pqxx::result relations = work.exec_params(
+      "select distinct quote_ident(pg_get_userbyid(c.relowner)), format('revoke all on %I.%I from %s cascade', "
+      "n.nspname, c.relname, case g.grantee when 0 then 'public' else quote_ident($1::text) end) "
+      "from pg_class c join pg_namespace n on n.oid = c.relnamespace join " +
+          std::string(kGrants) +
+          " on g.relation = c.oid where n.nspname <> $2 and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' "
+          "and (g.grantee = 0 or g.grantee = $1::text::regrole and n.nspname || '.' || c.relname <> all ($3::text[]))",
+      reader.user, reader.schema, wanted);
+  const pqxx::result schemas = work.exec_params(
+      "select distinct quote_ident(pg_get_userbyid(n.nspowner)), format('revoke all on schema %I from %s cascade', "
+      "n.nspname, case g.grantee when 0 then 'public' else quote_ident($1::text) end) "
+      "from pg_namespace n cross join aclexplode(n.nspacl) g "
+      "where n.nspname <> $2 and pg_get_userbyid(n.nspowner) like 'toolhost\\_owner\\_%' and (g.grantee = 0 or "
+      "g.grantee = $1::text::regrole "
+      "and not exists (select from unnest($3::text[]) w where split_part(w, '.', 1) = n.nspname))",
+      reader.user, reader.schema, wanted);
+  for (const auto& statements : {relations, schemas}) {
+    for (const auto& row : statements) {
+      work.exec("set local role " + row[0].as<std::string>());
+      work.exec(row[1].as<std::string>());
+    }
   }
 }
 

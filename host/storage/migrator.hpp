@@ -33,7 +33,8 @@ Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& addres
 /// refused by name, unless `shared_tables` names it (readable by all tenants, written by migrations only). Views must
 /// be security_invoker, unless `exports` names them: other plugins may read those, which therefore run with the rights
 /// of the schema's owner, who is held to the tenant as well. SECURITY DEFINER functions are refused. On refusal nothing
-/// of the migration stays. What another plugin could read without `exports` naming it is taken back.
+/// of the migration stays. What another plugin could read without `exports` naming it is taken back: grants to one or
+/// to PUBLIC, on a table, on columns of it, on the schema; of an exported view all but SELECT.
 Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& address, std::string_view plugin_id,
                                                      std::span<const Migration> migrations,
                                                      std::span<const std::string> shared_tables,
@@ -50,7 +51,7 @@ struct ExportedView {
 std::string sql_name(const ExportedView& view);
 
 /// Lets the role of a migrated plugin read exactly these views of other migrated plugins, and nothing else of theirs:
-/// what it could read before and is not listed is taken back.
+/// what it could read before and is not listed is taken back, and so is what was granted to PUBLIC.
 Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id, std::span<const ExportedView> views);
 
 }  // namespace toolhost::storage

@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 constexpr int kOldestVersion = 15;
 constexpr std::size_t kLongestSocketDirectory = 107 - sizeof("/.s.PGSQL.5432.lock") + 1;  // sun_path holds 107 bytes
 constexpr std::uintmax_t kLargestLog = 10 << 20;
+constexpr std::string_view kDraft = "postgres.new";  // how a cluster begins whose initialisation is not done
 
 Error unavailable(std::string message, std::string detail = {}) {
   return Error{Errc::kUnavailable, std::move(message), std::move(detail)};
@@ -313,6 +314,7 @@ class Server final : public PostgresServer {
   Result<> start(Deadline deadline) override {
     if (auto opened = open_log(); !opened) return opened.error();
     if (auto made = make_socket_directory(); !made) return made.error();
+    remove_drafts();
     if (!fs::exists(cluster_ / "PG_VERSION")) {
       if (auto initialised = initialise(deadline); !initialised) return initialised.error();
     }
@@ -359,11 +361,21 @@ class Server final : public PostgresServer {
     return fd;
   }
 
+  // What interrupted initialisations have left. One that is just ending may still be at it, which is no harm: it has a
+  // directory of its own, and the next start removes what this one cannot.
+  void remove_drafts() const {
+    std::error_code ignored;
+    std::vector<fs::path> drafts;
+    for (const auto& entry : fs::directory_iterator(data_, ignored))
+      if (entry.path().filename().native().starts_with(kDraft)) drafts.push_back(entry.path());
+    for (const auto& draft : drafts) fs::remove_all(draft, ignored);
+  }
+
   // Under a temporary name first: an initialisation that is interrupted leaves no half cluster behind.
   Result<> initialise(Deadline deadline) {
-    const fs::path draft = data_ / "postgres.new";
-    std::error_code code;
-    fs::remove_all(draft, code);
+    std::string name = data_ / (std::string(kDraft) + "-XXXXXX");
+    if (::mkdtemp(name.data()) == nullptr) return unavailable("cannot create " + name + ": " + system_message(errno));
+    const fs::path draft = name;
     if (auto made = make_directory(draft, &user_, 0700); !made) return made.error();
     auto directory = open_directory(draft);
     if (!directory) return directory.error();
@@ -402,6 +414,7 @@ class Server final : public PostgresServer {
                          "); PostgreSQL says: " + last_words(log_start));
     }
     // Replaces an empty directory; one with files but no PG_VERSION is nobody's to overwrite, and is reported.
+    std::error_code code;
     fs::rename(draft, cluster_, code);
     if (code) return unavailable("cannot put the new database at " + cluster_.string() + ": " + code.message());
     return {};

@@ -306,10 +306,43 @@ TEST_F(EmbeddedPostgresTest, AKilledServerIsStartedAgain) {
 }
 
 TEST_F(EmbeddedPostgresTest, AnInterruptedInitialisationIsBegunAnew) {
-  fs::create_directories(config().data_directory / "postgres.new" / "base");
-  std::ofstream(config().data_directory / "postgres.new" / "PG_VERSION") << "15\n";
+  const auto data = config().data_directory;
+  for (const char* draft : {"postgres.new", "postgres.new-AbCdEf"}) {
+    fs::create_directories(data / draft / "base");
+    std::ofstream(data / draft / "PG_VERSION") << "15\n";
+  }
+  const auto drafts = [&] {
+    return std::count_if(fs::directory_iterator(data), {}, [](const auto& entry) {
+      return entry.path().filename().native().starts_with("postgres.new");
+    });
+  };
   EXPECT_NE(open(), nullptr);
-  EXPECT_FALSE(fs::exists(config().data_directory / "postgres.new"));
+  EXPECT_EQ(drafts(), 0);
+  fs::create_directories(data / "postgres.new-AbCdEf" / "base");
+  EXPECT_NE(open(), nullptr);
+  EXPECT_EQ(drafts(), 0) << "also of a server that is initialised";
+}
+
+// initdb ends a moment after its host was killed, and removes what it made.
+TEST_F(EmbeddedPostgresTest, AHostThatIsKilledWhileItInitialisesIsStartedAgainAtOnce) {
+  const auto initialises = [&] {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(config().data_directory, ignored))
+      if (entry.path().filename().native().starts_with("postgres.new") &&
+          fs::exists(entry.path() / "PG_VERSION", ignored))
+        return true;
+    return false;
+  };
+  const pid_t host = ::fork();
+  if (host == 0) {
+    open();
+    ::pause();
+  }
+  for (const auto begun = Clock::now(); !initialises(); std::this_thread::sleep_for(1ms))
+    ASSERT_LT(Clock::now() - begun, 20s);
+  ::kill(host, SIGKILL);
+  ::waitpid(host, nullptr, 0);
+  EXPECT_NE(open(), nullptr);
 }
 
 TEST_F(EmbeddedPostgresTest, SaysWhatIsMissingAndWhatToDo) {

@@ -205,6 +205,47 @@ TEST_F(MigratorTest, RefusesExportsThatNoOtherPluginCouldRead) {
   EXPECT_THAT(owned.error().message, HasSubstr("the exported view \"v\" belongs to another role"));
 }
 
+TEST_F(MigratorTest, GrantsToOthersAreTakenBack) {
+  const auto reader = migrate_plugin(postgres_.address(), kNotes, notes_migrations(), {}, events_);
+  ASSERT_TRUE(reader) << reader.error().message;
+  const std::string others = " to toolhost_plugin_com_acme_notes, toolhost_owner_com_acme_notes, public";
+  const std::string sql = "create table a (" + std::string(kColumns) +
+                          ", title text); create view v as select id, title from a;"
+                          "create view w with (security_invoker = true) as select id from a; create sequence s;"
+                          "grant usage, create on schema com_acme_p" +
+                          others + "; grant select on a" + others + "; grant select (title), update (title) on a" +
+                          others + "; grant select (id) on w" + others + "; grant usage on sequence s" + others +
+                          "; grant select, insert, update (title) on v" + others;
+  const auto grants = [&] {
+    return postgres_.run_sql(
+        "select coalesce(string_agg(what, ', ' order by what), '') from (select c.relname || ' ' || a.privilege_type "
+        "|| "
+        "' ' || case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_class c left join "
+        "pg_attribute t on t.attrelid = c.oid cross join lateral (select * from aclexplode(c.relacl) union select * "
+        "from aclexplode(t.attacl)) a where c.relnamespace = 'com_acme_p'::regnamespace and a.grantee not in "
+        "('toolhost_plugin_com_acme_p'::regrole, 'toolhost_owner_com_acme_p'::regrole) union select 'schema ' || "
+        "a.privilege_type || ' ' || case a.grantee when 0 then 'public' else a.grantee::regrole::text end from "
+        "pg_namespace n cross join aclexplode(n.nspacl) a where nspname = 'com_acme_p' and a.grantee not in "
+        "('toolhost_plugin_com_acme_p'::regrole, 'toolhost_owner_com_acme_p'::regrole)) g (what)");
+  };
+  const std::vector<ExportedView> reads{{"com.acme.p", "v"}};
+  const std::string granted = "schema USAGE toolhost_plugin_com_acme_notes, v SELECT toolhost_plugin_com_acme_notes";
+
+  const auto done = migrate({sql}, {}, "com.acme.p", {"v"});
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(grants(), granted);
+  ASSERT_TRUE(grant_reads(postgres_.address(), kNotes, reads));
+  EXPECT_EQ(grants(), granted);
+  // By an administrator, of a plugin that is not loaded: whoever starts next ends them.
+  postgres_.run_sql(
+      "grant select on com_acme_p.a to public; grant select (title) on com_acme_p.a to "
+      "toolhost_plugin_com_acme_notes; grant select (id) on com_acme_p.v to public");
+  ASSERT_TRUE(grant_reads(postgres_.address(), kNotes, reads));
+  EXPECT_EQ(grants(), granted);
+  ASSERT_TRUE(grant_reads(postgres_.address(), kNotes, {}));
+  EXPECT_EQ(grants(), "");
+}
+
 TEST_F(MigratorTest, AnExportMayBeRenamedByALaterMigration) {
   const std::string first = "create table a (" + std::string(kColumns) + "); create view v as select id from a";
   const std::string second = "drop view v; create view v2 as select id from a";

@@ -16,6 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using namespace std::chrono_literals;
 
 /// Answers jobs with a function, and remembers what they were given.
 class ScriptedHost final : public plugin_runtime::PluginHost {
@@ -233,6 +234,35 @@ TEST(RunToEnd, RepeatsWhileTheJobWantsMore) {
   }));
   EXPECT_THAT(host.calls, ElementsAre(R"({"restart":true})", "{}", "{}"));
   EXPECT_THAT(done, SizeIs(3));
+}
+
+TEST(RunToEnd, WaitsWithTheSameArgumentsUntilTheJobIsFree) {
+  const Error busy{Errc::kUnavailable, "another process holds the index", {}};
+  std::deque<Result<std::string>> answers{busy, busy, std::string(R"({"more":true})"), busy, std::string("{}")};
+  ScriptedHost host([&](auto, const auto&) {
+    const auto answer = answers.front();
+    answers.pop_front();
+    return answer;
+  });
+  int waits = 0;
+  const auto count_waits = [&](const JobProgress& progress) {
+    if (progress.waited.count() > 0) ++waits;
+    return true;
+  };
+  EXPECT_TRUE(run_to_end({host, "search", nullptr}, "reindex", R"({"restart":true})", count_waits, {1ms, 1min}));
+  EXPECT_THAT(host.calls, ElementsAre(R"({"restart":true})", R"({"restart":true})", R"({"restart":true})", "{}", "{}"));
+  EXPECT_EQ(waits, 3);
+}
+
+TEST(RunToEnd, WaitsNoLongerThanItIsToldOrWanted) {
+  ScriptedHost host([](auto, const auto&) { return Error{Errc::kUnavailable, "another process holds the index", {}}; });
+  const auto wait = [&](const OnProgress& on_progress) {
+    return run_to_end({host, "search", nullptr}, "reindex", "{}", on_progress, {1ms, 5ms});
+  };
+  EXPECT_EQ(wait([](const JobProgress&) { return true; }).error().message, "another process holds the index");
+  host.calls.clear();
+  EXPECT_EQ(wait([](const JobProgress&) { return false; }).error().code, Errc::kCancelled);
+  EXPECT_THAT(host.calls, SizeIs(1));
 }
 
 TEST(RunToEnd, EndsWithWhatTheJobSays) {

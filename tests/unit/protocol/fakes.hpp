@@ -55,7 +55,10 @@ class FakeGatekeeper final : public access::Gatekeeper {
     if (!is_trusted) return Error{Errc::kUnavailable, "API keys cannot be checked", ""};
     if (x_api_key.empty() && authorization.empty()) return Error{Errc::kUnauthenticated, "No API key: send one", ""};
     for (const auto& [text, caller] : keys) {
-      if (x_api_key == text || authorization == "Bearer " + text) return caller;
+      if (x_api_key != text && authorization != "Bearer " + text) continue;
+      const auto found = caller;
+      if (const auto then = std::exchange(after_check, nullptr)) then();
+      return found;
     }
     return Error{Errc::kUnauthenticated, "Invalid API key", ""};
   }
@@ -73,6 +76,7 @@ class FakeGatekeeper final : public access::Gatekeeper {
   std::vector<std::pair<std::string, CallerPtr>> keys{{"one", caller(1)}, {"two", caller(2, "other")}};
   std::vector<std::int64_t> uses;
   bool is_trusted = true;
+  std::function<void()> after_check;  ///< what happens once, right behind the next check that a key passes
 
  private:
   std::function<void(KeyId)> revoked_;

@@ -328,6 +328,27 @@ TEST_F(Endpoint, EndsEverythingOfADeletedKey) {
   EXPECT_TRUE(of_another->is_answered);
 }
 
+TEST_F(Endpoint, RunsNothingOfAKeyThatIsDeletedBetweenItsCheckAndTheCall) {
+  const auto two = initialize("2025-11-25", "two");
+  gatekeeper_.after_check = [this] { gatekeeper_.revoke("one"); };
+  const auto alone = ask({.body = slow(1)});
+  EXPECT_EQ(alone.status, 401U);
+  EXPECT_NE(alone.body.find("Invalid API key"), std::string::npos);
+  gatekeeper_.after_check = [this] { gatekeeper_.revoke("two"); };
+  EXPECT_EQ(ask({.body = slow(2), .key = "two", .session = two}).status, 404U);
+  EXPECT_TRUE(plugins_.waiting.empty());
+
+  for (const auto* const path : {"/mcp", "/sse"}) {
+    gatekeeper_.keys.emplace_back(path, fakes::caller(path[1]));
+    const bool has_session = std::string_view(path) == "/mcp";
+    const auto session = has_session ? std::optional(initialize("2025-11-25", path)) : std::nullopt;
+    gatekeeper_.after_check = [this, path] { gatekeeper_.revoke(path); };
+    const auto stream = ask({.method = Method::kGet, .path = path, .key = path, .session = session});
+    EXPECT_EQ(stream.status, has_session ? 404U : 401U);
+    EXPECT_EQ(stream.stream, nullptr);
+  }
+}
+
 TEST_F(Endpoint, EndsACallThatWasNotSupposedToBlock) {
   plugins_.runs_inline = false;
   const auto exchange = send({.body = kEcho});

@@ -184,7 +184,7 @@ TEST_F(Sessions, EndWithTheirKey) {
   table_.without_session(*kOne)->open_call("c-1", lone_call);
   const auto untouched = table_.create(*kTwo, kNewestRevision, kStart);
 
-  table_.end_key(kOne->key_id, StopReason::kKeyRevoked);
+  table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
 
   EXPECT_TRUE(stream->is_closed);
   EXPECT_TRUE(legacy_stream->is_closed);
@@ -192,6 +192,29 @@ TEST_F(Sessions, EndWithTheirKey) {
   EXPECT_EQ(lone_call->stopped, StopReason::kKeyRevoked);
   EXPECT_EQ(session->open_call("2", call), Session::Opening::kEnded);
   EXPECT_FALSE(untouched->ended());
+}
+
+TEST_F(Sessions, OfAKeyThatHasEndedHaveEndedToo) {
+  // A request that was verified just before the key was deleted looks for its session just after.
+  const auto id = table_.create(*kOne, kNewestRevision, kStart)->id();
+  const auto kept = table_.create(*kOne, kNewestRevision, kStart);
+  table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
+  const auto call = std::make_shared<FakeCall>();
+  EXPECT_EQ(table_.without_session(*kOne)->open_call("c-1", call), Session::Opening::kEnded);
+  EXPECT_EQ(table_.without_session(*kOne)->ended(), StopReason::kKeyRevoked);
+  EXPECT_EQ(table_.find(*kOne, id, kStart), nullptr);
+  EXPECT_EQ(table_.create(*kOne, kNewestRevision, kStart)->ended(), StopReason::kKeyRevoked);
+  const auto stream = std::make_shared<RecordingStream>();
+  EXPECT_EQ(table_.attach(kept, stream), SessionTable::Attaching::kEnded);
+  const auto legacy = table_.open_stream(*kOne, stream);
+  ASSERT_NE(legacy, nullptr);
+  EXPECT_EQ(legacy->ended(), StopReason::kKeyRevoked);
+  EXPECT_EQ(legacy->stream(), nullptr);
+  EXPECT_EQ(table_.size(), 0U);
+  EXPECT_FALSE(table_.without_session(*kTwo)->ended());
+  // It is not remembered for ever.
+  table_.create(*fakes::caller(17), kNewestRevision, kStart + 10min);
+  EXPECT_FALSE(table_.without_session(*kOne)->ended());
 }
 
 TEST_F(Sessions, AllEndAtShutdown) {

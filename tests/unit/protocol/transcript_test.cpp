@@ -54,7 +54,7 @@ class Transcript : public testing::TestWithParam<std::filesystem::path> {
   std::shared_ptr<SessionTable> sessions_ =
       std::make_shared<SessionTable>(sealing_key_, SessionLimits{std::chrono::hours(1), 10, 10});
   Dispatcher dispatcher_{{"toolhost", "Toolhost", "1.0", ""}, 2, gatekeeper_, plugins_, events_};
-  SseEndpoint endpoint_{dispatcher_, sessions_, gatekeeper_};
+  SseEndpoint endpoint_{dispatcher_, sessions_};
   const CallerPtr caller_ = fakes::caller(1);
   const std::shared_ptr<fakes::RecordingStream> stream_ = std::make_shared<fakes::RecordingStream>();
   const SessionPtr session_ = sessions_->open_stream(*caller_, stream_);
