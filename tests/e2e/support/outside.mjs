@@ -13,7 +13,7 @@ async function must(program, ...args) {
 
 /**
  * Installs the package into a fresh prefix and builds against it: a directory with outside_notes.so,
- * outside_throwing.so, outside_stray.so.
+ * outside_throwing.so, outside_articles.so, outside_stray.so and others.
  */
 export async function buildOutsidePlugins(t) {
   const directory = await freshDirectory(t);
