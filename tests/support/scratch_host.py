@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -47,6 +48,7 @@ def free_port():
 def end_on_signals():
     """Turns SIGTERM and SIGHUP into an ordinary end, so that hosts are ended and directories removed."""
     def end(number, _frame):
+        print(f"ended by {signal.Signals(number).name}", file=sys.stderr)
         raise SystemExit(128 + number)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
