@@ -1,6 +1,7 @@
 #include "plugin_runtime/plugin_instance.hpp"
 
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include "plugin_runtime/black_box.hpp"
@@ -41,6 +42,14 @@ Result<> set_settings(th_host& host, const PluginDefinition& definition, const P
     if (!set) return set;
   }
   return {};
+}
+
+/// What its threads may still touch is never freed, not even when the process ends.
+void leave_alive(std::shared_ptr<PluginInstance> plugin) {
+  static std::mutex mutex;
+  static auto& left_alive = *new std::vector<std::shared_ptr<PluginInstance>>;
+  const std::lock_guard lock(mutex);
+  left_alive.push_back(std::move(plugin));
 }
 
 }  // namespace
@@ -135,6 +144,7 @@ void PluginInstance::stop(std::chrono::milliseconds drain) {
     host_.report(observability::PluginIncident::kMisbehaved, left ? "quiesce" : "overstay",
                  left ? "quiesce() failed or overstayed: the instance is left alive"
                       : "handlers have not returned: the instance is left alive");
+    leave_alive(shared_from_this());
   } else if (definition_.destroy != nullptr) {
     const BlackBoxScope scope(definition_.id, "(destroy)", "");
     definition_.destroy(instance_);
@@ -146,7 +156,7 @@ bool PluginInstance::quiesce(std::chrono::milliseconds limit) {
   if (definition_.quiesce == nullptr) return true;
   const auto until = std::chrono::system_clock::now() + limit;
   const auto until_us = std::chrono::duration_cast<std::chrono::microseconds>(until.time_since_epoch()).count();
-  // On a thread of its own, which is left behind with a share of this object when it does not return.
+  // On a thread of its own, which is left behind when it does not return.
   std::packaged_task<th_status()> task([self = shared_from_this(), until_us] {
     const BlackBoxScope scope(self->definition_.id, "(quiesce)", "");
     return self->definition_.quiesce(self->instance_, until_us);

@@ -51,7 +51,8 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   [[nodiscard]] bool is_quarantined() const noexcept { return runner_->is_quarantined(); }
 
   /// Ends running calls as ToolRunner::stop(), quiesces and destroys the instance. When a handler or quiesce() does not
-  /// return, the instance is left alive. Idempotent.
+  /// return, or quiesce() fails, the instance is left alive for ever, and with it this object, which its threads may
+  /// still use. Idempotent.
   void stop(std::chrono::milliseconds drain);
 
  private:

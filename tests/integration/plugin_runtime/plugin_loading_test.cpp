@@ -154,6 +154,16 @@ TEST_F(PluginLoading, ReportsWhatItLoadedAndWhatItRefused) {
   EXPECT_THAT(events.wait_for("stray_export", "file"), HasSubstr("stray symbol"));
 }
 
+TEST_F(PluginLoading, LeavesTheHostToAPluginWhoseThreadsGoOn) {
+  start({test_plugin("restless")});
+  EXPECT_NE(events.wait_for("restless", "info"), "");
+  host->stop(std::chrono::milliseconds(0));
+  EXPECT_THAT(events.wait_for("restless", "quiesce"), HasSubstr("the instance is left alive"));
+  host.reset();
+  // Its thread logs every millisecond: AddressSanitizer ends the program when there is no host any more.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}
+
 TEST_F(PluginLoading, NeedsASealingKey) {
   PluginHostConfig config;
   config.store_directory = directory.path();
