@@ -301,6 +301,8 @@ class Scanner {
         std::string part = fold(text_.substr(segment.begin, segment.end - segment.begin));
         if (segment.kind == Kind::kLetter) {
           if (lexer_.drops(part)) continue;
+          word.written_parts.push_back(
+              {part, static_cast<std::uint32_t>(segment.begin), static_cast<std::uint32_t>(segment.end)});
           part = stem(std::move(part));
         }
         cut(part);

@@ -11,13 +11,20 @@
 /// compatibility forms) and stemmed by Snowball, the stemmer that PostgreSQL's text search has.
 namespace search {
 
+/// A stretch of a word that was written together: "Pointer" of "NullPointerException".
+struct WrittenPart {
+  std::string text;  ///< folded, not stemmed
+  std::uint32_t begin = 0, end = 0;
+};
+
 /// A written word: the run of letters and digits at `begin` up to `end` (bytes of the text).
 struct Word {
-  std::string text;                ///< folded, not stemmed
-  std::string term;                ///< what it is found by
-  std::vector<std::string> parts;  ///< further terms of "win10" (win, 10) and "NullPointerException"
-  std::uint32_t position = 0;      ///< words before it in the text
-  std::uint32_t chunk = 0;         ///< words of one chunk were written without space between them: "VPN-1234"
+  std::string text;                        ///< folded, not stemmed
+  std::string term;                        ///< what it is found by
+  std::vector<std::string> parts;          ///< further terms of "win10" (win, 10) and "NullPointerException"
+  std::vector<WrittenPart> written_parts;  ///< those of letters, "the" and single letters left out
+  std::uint32_t position = 0;              ///< words before it in the text
+  std::uint32_t chunk = 0;                 ///< words of one chunk were written without space between them: "VPN-1234"
   std::uint32_t begin = 0, end = 0;
   bool is_stop = false;  ///< so common that it tells nothing: "the"
 };

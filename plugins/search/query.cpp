@@ -139,6 +139,10 @@ std::vector<QueryUnit> read_units(std::string_view text, const Piece& piece, con
   for (Word& word : words) {
     word.begin += static_cast<std::uint32_t>(piece.begin);
     word.end += static_cast<std::uint32_t>(piece.begin);
+    for (WrittenPart& part : word.written_parts) {
+      part.begin += static_cast<std::uint32_t>(piece.begin);
+      part.end += static_cast<std::uint32_t>(piece.begin);
+    }
   }
   std::vector<QueryUnit> units;
   for (auto first = words.begin(); first != words.end();) {

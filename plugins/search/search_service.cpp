@@ -171,6 +171,26 @@ double rounded(float score) {
   return std::round(static_cast<double>(score) * 100) / 100;
 }
 
+/// The correction with the capitals of what was written, as far as the two are alike: they tell where the parts of
+/// "FleUtils" begin.
+std::string in_the_case_of(std::string_view written, std::string_view correction) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  const auto alike = [&](char a, char b) { return lower(a) == b; };
+  const auto front = std::mismatch(written.begin(), written.end(), correction.begin(), correction.end(), alike);
+  const auto before = static_cast<std::size_t>(front.first - written.begin());
+  const std::string_view rest_written = written.substr(before), rest = correction.substr(before);
+  const auto back = std::mismatch(rest_written.rbegin(), rest_written.rend(), rest.rbegin(), rest.rend(), alike);
+  const auto behind = static_cast<std::size_t>(back.first - rest_written.rbegin());
+  std::string middle(rest.substr(0, rest.size() - behind));
+  const std::string_view replaced = rest_written.substr(0, rest_written.size() - behind);
+  const bool was_upper =
+      !replaced.empty() && std::all_of(replaced.begin(), replaced.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  if (was_upper)
+    for (char& c : middle)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return std::string(written.substr(0, before)) + middle + std::string(rest_written.substr(replaced.size()));
+}
+
 }  // namespace
 
 SearchContext::SearchContext(toolhost::Host& host)
@@ -504,18 +524,47 @@ void SearchService::correct_query(Asked& asked, const ParsedQuery& parsed, Index
     std::string word;
   };
   std::vector<Replacement> corrections, suggestions;
+  const auto load_vocabularies = [&] {
+    if (!owned.empty()) return;
+    owned = index.vocabularies();
+    for (const auto& vocabulary : owned) vocabularies.push_back(vocabulary.get());
+  };
+  const auto meant_by = [&](std::string_view word) {
+    return correct(vocabularies, word, reads_notes_, [&](std::string_view other) { return documents_now(other) > 0; });
+  };
+  const auto written = [&](std::uint32_t begin, std::uint32_t end) {
+    return std::string_view(asked.query).substr(begin, end - begin);
+  };
+  // Of "S3Gurad" the part in it that nobody has written is wrong, and the rest of it stays.
+  const auto correct_parts = [&](const Word& word) {
+    const auto is_missing = [&](const WrittenPart& part) { return documents_now(part.text) == 0; };
+    if (has_documents(word.term) || std::none_of(word.written_parts.begin(), word.written_parts.end(), is_missing))
+      return false;
+    load_vocabularies();
+    if (const auto whole = meant_by(word.text)) {
+      corrections.push_back({word.begin, word.end, in_the_case_of(written(word.begin, word.end), whole->word)});
+      return true;
+    }
+    bool found = false;
+    for (const WrittenPart& part : word.written_parts) {
+      const auto meant = is_missing(part) ? meant_by(part.text) : std::nullopt;
+      if (!meant) continue;
+      corrections.push_back({part.begin, part.end, in_the_case_of(written(part.begin, part.end), meant->word)});
+      found = true;
+    }
+    return found;
+  };
   constexpr std::uint32_t kRare = 5, kTimesAsFrequent = 20;
   for (const Asking& one : words) {
+    if (one.word->written_parts.size() > 0 && (one.unit->joined.empty() || !has_documents(one.unit->joined)) &&
+        correct_parts(*one.word))
+      continue;
     const bool is_missing = !is_known(one);
     const std::uint32_t documents = ranker.documents_with(one.word->term);
     if (!is_missing && (documents == 0 || documents > kRare)) continue;
-    if (owned.empty()) {
-      owned = index.vocabularies();
-      for (const auto& vocabulary : owned) vocabularies.push_back(vocabulary.get());
-    }
+    load_vocabularies();
     const auto found = is_missing
-                           ? correct(vocabularies, one.word->text, reads_notes_,
-                                     [&](std::string_view word) { return documents_now(word) > 0; })
+                           ? meant_by(one.word->text)
                            : suggest(vocabularies, one.word->text, reads_notes_, *lexer_, [&](std::string_view word) {
                                return documents_now(word) / kTimesAsFrequent >= documents;
                              });

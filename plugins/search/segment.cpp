@@ -215,6 +215,7 @@ std::uint32_t SegmentBuilder::add_field(std::uint32_t doc, Field field, std::str
     count_word(word.text, doc, field == Field::kNotes);
     note(word.term, word.position);
     for (const std::string& part : word.parts) note(part, word.position);
+    for (const WrittenPart& part : word.written_parts) count_word(part.text, doc, field == Field::kNotes);
   }
   for (const JoinedTerm& joined : lexed.joined) note(joined.term, joined.position);
   return counted;

@@ -254,6 +254,20 @@ TEST_F(SearchIndex, CorrectsSlipsAndSaysSo) {
   EXPECT_FALSE(search(ana, "password").has("/corrected_query"));
 }
 
+TEST_F(SearchIndex, CorrectsSlipsInPartsOfWords) {
+  create_ticket(ana, "S3Guard loses entries after 4.1.46Final");
+  create_ticket(ana, "NullPointerException in FileUtils.unTar");
+  run_job(ana, "search", "index");
+  const auto corrected = [&](const std::string& query) { return search(ana, query).at("/corrected_query"); };
+  EXPECT_EQ(corrected("Remove S3Gurad now"), "Remove S3Guard now");
+  EXPECT_EQ(corrected("netty 4.1.46Fianl"), "netty 4.1.46final");
+  EXPECT_EQ(corrected("a NullPionterException"), "a NullPointerException");
+  EXPECT_EQ(corrected("\\\"FleUtils.unTar\\\""), "\"FileUtils.unTar\"");
+  // Another word that is made of known ones is no slip.
+  EXPECT_FALSE(search(ana, "PointerFinal").has("/corrected_query"));
+  EXPECT_EQ(search(ana, "GuardException").at("/total"), "2");
+}
+
 TEST_F(SearchIndex, RefusesWhatAsksForNothing) {
   for (const char* query : {"   ", "???", "\\u200b", "-vpn", "-\\\"vpn drops\\\""}) {
     const Answer answer = call(ana, "search_tickets", std::string(R"({"query":")") + query + R"("})");
