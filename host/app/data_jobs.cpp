@@ -16,6 +16,7 @@ constexpr std::size_t kBatchBytes = 4 << 20;
 constexpr std::int64_t kExportRows = 200;
 constexpr int kMaxUnexplained = 3;  // rows in a row that fail without a word about themselves: it is not the rows
 constexpr int kAttempts = 8;
+static_assert(kMaxJsonlRowBytes >= plugin_runtime::kMaxJobResultBytes, "what an export writes, an import reads");
 constexpr auto kFirstPause = 100ms;
 
 /// Whether the same request may work in a moment.
@@ -102,16 +103,25 @@ class Import {
   Result<std::vector<SourceRow>> read_batch(RowReader& rows, bool& more) {
     std::vector<SourceRow> batch;
     std::size_t bytes = 0;
-    for (std::size_t read = 0; read < kBatchRows && bytes + kMaxRowBytes <= kBatchBytes; ++read) {
+    for (std::size_t read = 0; read < kBatchRows; ++read) {
       SourceRow row;
-      const auto found = rows.next(row);
-      if (!found) return found.error();
-      if (!(more = *found)) break;
+      if (held_back_) {
+        row = std::move(*held_back_);
+        held_back_.reset();
+      } else {
+        const auto found = rows.next(row);
+        if (!found) return found.error();
+        if (!(more = *found)) break;
+      }
       if (!row.flaw.empty()) {
         refuse(row, row.flaw);
         continue;
       }
       bytes += row.data.size();
+      if (bytes > kBatchBytes && !batch.empty()) {
+        held_back_ = std::move(row);
+        break;
+      }
       batch.push_back(std::move(row));
     }
     return batch;
@@ -187,6 +197,7 @@ class Import {
   const Workplace& workplace_;
   const ImportOrder& order_;
   ImportCount& count_;
+  std::optional<SourceRow> held_back_;  // for the next batch
   std::vector<SourceRow> refused_;
   int unexplained_ = 0;
 };

@@ -44,10 +44,10 @@ struct ImportOrder {
   std::function<bool(const ImportCount&)> go_on;
 };
 
-/// Hands the rows to the plugin's job "import", in batches of up to 500 rows or 4 MiB, each a transaction. Rows that
-/// cannot be read are refused like those that the plugin refuses. When a whole batch fails it is divided, so that one
-/// bad row costs no other. A database that is away is waited for, some seconds. `count` says what was done also when
-/// the import ends with an error; to go on, import the same file again.
+/// Hands the rows to the plugin's job "import", in batches of up to 500 rows or 4 MiB, each a transaction; a row that
+/// is longer goes alone. Rows that cannot be read are refused like those that the plugin refuses. When a whole batch
+/// fails it is divided, so that one bad row costs no other. A database that is away is waited for, some seconds.
+/// `count` says what was done also when the import ends with an error; to go on, import the same file again.
 Result<> import_rows(const Workplace& workplace, RowReader& rows, const ImportOrder& order, ImportCount& count);
 
 /// What a job says of its progress.

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kMaxColumns = 1000;
-constexpr std::string_view kTooLong = "longer than 1 MiB";
+constexpr std::string_view kJsonlTooLong = "longer than 64 MiB";
+constexpr std::string_view kCsvTooLong = "longer than 1 MiB";
 
 Error unusable(std::string message) {
   return {Errc::kInvalidArgument, std::move(message), {}};
@@ -112,7 +113,7 @@ class JsonlReader final : public RowReader {
       if (!more) return more;
       if (!*more) return row.line != 0;
       if (row.line == 0) row.line = pieces_.line();
-      if (text_.size() + pieces_.current().size() > kMaxRowBytes + 1) is_too_long_ = true;
+      if (text_.size() + pieces_.current().size() > kMaxJsonlRowBytes + 1) is_too_long_ = true;
       if (!is_too_long_) text_ += pieces_.current();
     } while (!pieces_.ends_line());
     return true;
@@ -132,7 +133,7 @@ class JsonlReader final : public RowReader {
     row.data.clear();
     row.flaw.clear();
     if (is_too_long_) {
-      row.flaw = kTooLong;
+      row.flaw = kJsonlTooLong;
     } else if (const auto parsed = document_.parse(text_); !parsed) {
       row.flaw = parsed.error().message;
     } else if (!parsed->is_object()) {
@@ -232,7 +233,7 @@ class CsvReader final : public RowReader {
 
   void feed(std::string_view piece) {
     record_bytes_ += piece.size();
-    if (record_bytes_ > kMaxRowBytes) flaw_ = kTooLong;
+    if (record_bytes_ > kMaxCsvRowBytes) flaw_ = kCsvTooLong;
     if (csv_parse(&parser_, piece.data(), piece.size(), on_field, on_record, this) != piece.size()) throw_away();
     // The parser keeps a whole field, and of one that is too long nobody needs more than its end.
     if (!flaw_.empty()) parser_.entry_pos = std::min<std::size_t>(parser_.entry_pos, 16);

@@ -10,8 +10,10 @@
 
 namespace toolhost::app {
 
-/// Longer rows are refused.
-constexpr std::size_t kMaxRowBytes = 1 << 20;
+/// Longer rows are refused. Of JSONL a row may be as long as the longest that an export can write; in CSV a quote that
+/// stands alone takes in all that follows, so that a row soon is too long to be one.
+constexpr std::size_t kMaxJsonlRowBytes = 64 << 20;
+constexpr std::size_t kMaxCsvRowBytes = 1 << 20;
 
 /// One row of a file that is imported.
 struct SourceRow {

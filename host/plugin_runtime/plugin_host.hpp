@@ -23,6 +23,9 @@
 
 namespace toolhost::plugin_runtime {
 
+/// Of one run of a job.
+constexpr std::size_t kMaxJobResultBytes = 64 << 20;
+
 /// One tool of one plugin, ready to be listed and called. Immutable; lives as long as its registry generation.
 struct Tool {
   std::string name, title, description;

@@ -14,7 +14,6 @@ Error refusal(std::string reason) {
 }
 
 // Jobs move many rows at a time, and their results stay in this process.
-constexpr std::size_t kMaxJobResultBytes = 64 << 20;
 
 /// Settings that break the schema never reach the plugin. `tenant` is for messages; empty: those of the plugin.
 Result<> check_settings(const PluginDefinition& definition, const Result<json::Value>& settings,

@@ -24,7 +24,6 @@ constexpr std::size_t kLongestText = 20'000;
 constexpr std::size_t kLongestId = 200;
 constexpr std::size_t kLongestName = 200;
 constexpr std::size_t kLongestCategory = 60;
-constexpr std::size_t kMostMessages = 1000;
 constexpr std::string_view kUnknownPerson = "unknown";
 
 struct FieldNames {
@@ -262,6 +261,9 @@ void read_texts(ImportedTicket& ticket, const Values& values) {
     std::string_view rest = trim(text);
     ticket.title = shorten_at_word(clean_line(rest.substr(0, rest.find('\n'))), kTitleFromDescription);
   }
+  // A ticket of ours may be called "none".
+  if (ticket.title.empty() && values[Field::kTitle] != nullptr)
+    ticket.title = clean_line(text_of(*values[Field::kTitle]));
   if (ticket.title.empty()) refuse("there is neither a title nor a description");
   if (count_characters(ticket.title) > kLongestTitle) {
     // What does not fit into the title is kept.
@@ -395,7 +397,6 @@ void read_messages(ImportedTicket& ticket, const Values& values, const ImportCon
     ImportedMessage message = read_message(item, ticket, context);
     if (!is_blank(message.body)) ticket.messages.push_back(std::move(message));
   }
-  if (ticket.messages.size() > kMostMessages) refuse("there are more than 1000 messages");
 }
 
 /// The id in the data, else what the whole row is.

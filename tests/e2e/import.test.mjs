@@ -172,7 +172,7 @@ describe('import', { timeout: 600_000 * SLOWNESS }, () => {
       [3, /object/i],
       [4, /purple.*open/is],
       [5, /title|description/i],
-      [6, /long|large|bytes|MiB/i],
+      [6, /1100000 characters; at most 20000/],
       [7, /yesterday/],
       [10, /JSON/i],
     ])
@@ -222,6 +222,13 @@ describe('import', { timeout: 600_000 * SLOWNESS }, () => {
     const second = await ana.ticket('Herd kalt');
     await ana.ok('set_ticket_status', { id: second, status: 'closed', resolution: 'duplicate', duplicate_of: id });
     for (let i = 0; i < 450; i += 1) await ana.ticket(`Serie ${i}`);
+    // A thread that has grown for years, longer than the 1 MiB that a line once could have.
+    await sql(
+      await host.command('db', 'url'),
+      `insert into tickets.ticket_messages (tenant_id, ticket, number, visibility, body, author, author_role, created_via)
+       select tenant_id, ref, 1000 + i, 'internal', i || repeat(' Wort', 300), 'ana@acme.example', 'staff', 'test'
+         from tickets.tickets, generate_series(1, 1200) i where ref = '${second}'`,
+    );
 
     const path = join(host.directory, 'source.jsonl');
     const out = await command(host, ['export', 'tickets', '--tenant', 'source', '--output', path]);

@@ -112,6 +112,16 @@ TEST(ImportRows, GoInBatchesOfFourMebibytes) {
   for (const auto& call : host.calls) EXPECT_LT(call.size(), std::size_t{4} << 20);
 }
 
+TEST(ImportRows, ThatAreLongerThanABatchGoAlone) {
+  ScriptedHost host{Takes()};
+  const std::string text(std::size_t{5} << 20, 'x');
+  const auto imported = import_text(host, rows(2) + "{\"id\":\"long\",\"text\":\"" + text + "\"}\n" + rows(2, 2));
+  EXPECT_EQ(imported.count.accepted, 5u);
+  ASSERT_THAT(host.calls, SizeIs(3));
+  EXPECT_GT(host.calls[1].size(), text.size());
+  EXPECT_THAT(host.calls[2], HasSubstr("\"r2\""));
+}
+
 TEST(ImportRows, CarrySourceMapAndDryRun) {
   ScriptedHost host{Takes()};
   ImportOrder order;

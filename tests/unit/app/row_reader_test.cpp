@@ -112,8 +112,8 @@ TEST(CsvRows, TakeAQuoteInTheMiddleAsItStands) {
 }
 
 TEST(CsvRows, LongerThanAMebibyteAreRefusedAndTheNextAreNot) {
-  const std::string longest(kMaxRowBytes - 10, 'x');
-  const std::string too_long(3 * kMaxRowBytes, 'x');
+  const std::string longest(kMaxCsvRowBytes - 10, 'x');
+  const std::string too_long(3 * kMaxCsvRowBytes, 'x');
   EXPECT_THAT(rows_of("a,b\n1," + longest + "\n"), ElementsAre(StartsWith(R"(2: {"a":"1","b":"xxx)")));
   EXPECT_THAT(rows_of("a,b\n1," + too_long + "\n2,ok\n"), ElementsAre("2! longer than 1 MiB", HasSubstr("ok")));
   EXPECT_THAT(rows_of("a,b\n1,\"" + too_long + "\n\"\"q\"\"\",3\n2,ok\n"),
@@ -163,11 +163,14 @@ TEST(JsonlRows, ThatAreBadAreRefusedAndTheNextAreNot) {
                   "4! invalid JSON: the text is not valid UTF-8", StartsWith("5! invalid JSON: "), R"(6: {"id":2})"));
 }
 
-TEST(JsonlRows, LongerThanAMebibyteAreRefusedAndTheNextAreNot) {
-  const std::string longest = "{\"t\":\"" + std::string(kMaxRowBytes - 8, 'x') + "\"}";
-  ASSERT_EQ(longest.size(), kMaxRowBytes);
-  EXPECT_THAT(rows_of(longest + "\n{\"t\":\"" + std::string(2 * kMaxRowBytes, 'x') + "\"}\n{}\n", RowFormat::kJsonl),
-              ElementsAre(StartsWith("1: {"), "2! longer than 1 MiB", "3: {}"));
+TEST(JsonlRows, LongerThanAnExportWritesAreRefusedAndTheNextAreNot) {
+  const auto row = [](std::size_t bytes) { return "{\"t\":\"" + std::string(bytes - 8, 'x') + "\"}\n"; };
+  const auto reader =
+      reader_of(row(kMaxJsonlRowBytes) + row(kMaxJsonlRowBytes + 1) + row(2'000'000) + "{}", RowFormat::kJsonl);
+  std::vector<std::string> told;
+  for (SourceRow read; reader->next(read).value();)
+    told.push_back(read.flaw.empty() ? std::to_string(read.data.size()) : read.flaw);
+  EXPECT_THAT(told, ElementsAre(std::to_string(kMaxJsonlRowBytes), "longer than 64 MiB", "2000000", "2"));
 }
 
 /// Bytes that mean something to the readers, in any order.

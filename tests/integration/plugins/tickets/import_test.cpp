@@ -210,6 +210,21 @@ TEST_F(Import, WhatIsExportedBecomesTheSameTickets) {
   EXPECT_EQ(exported(eve), rows);
 }
 
+TEST_F(Import, WhatAnExportWritesIsReadHoweverLongAThreadHasGrown) {
+  const std::string id = create(ana, R"({"title":"Thread"})");
+  create(ana, R"({"title":"none"})");
+  sql("insert into ticket_messages (tenant_id, ticket, number, visibility, body, author, author_role, created_via) "
+      "select " +
+      std::to_string(value(ana->tenant_id)) + ", '" + id +
+      "', 1 + i, 'public', i || repeat(' words', 200), 'ana', 'staff', 'test' from generate_series(1, 1500) i");
+  const auto rows = exported(ana);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_GT(rows[0].size(), std::size_t{1} << 20);
+  const Answer imported = import(eve, rows);
+  EXPECT_EQ(imported.at("/accepted"), "2") << imported.at("/refused");
+  EXPECT_EQ(exported(eve), rows);
+}
+
 TEST_F(Import, ATakenIdIsReplaced) {
   const std::string id = create(ana, R"({"title":"mine"})");
   const Answer answer = import(ana, {R"({"id":")" + id + R"(","title":"other"})"});
