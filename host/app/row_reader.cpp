@@ -19,6 +19,8 @@ constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kMaxColumns = 1000;
 constexpr std::string_view kJsonlTooLong = "longer than 64 MiB";
 constexpr std::string_view kCsvTooLong = "longer than 1 MiB";
+constexpr std::string_view kQuoteAdvice =
+    R"(a quote that belongs to a text is written twice, in a value that stands in quotes ("19"" rack"))";
 
 Error unusable(std::string message) {
   return {Errc::kInvalidArgument, std::move(message), {}};
@@ -213,6 +215,8 @@ class CsvReader final : public RowReader {
   Result<bool> read_record() {
     flaw_.clear();
     field_count_ = record_bytes_ = 0;
+    has_quotes_ = is_open_ = false;
+    quote_line_ = 0;
     has_ended_ = false;
     while (!has_ended_ && !at_end_) {
       const auto more = pieces_.next();
@@ -233,8 +237,14 @@ class CsvReader final : public RowReader {
 
   void feed(std::string_view piece) {
     record_bytes_ += piece.size();
-    if (record_bytes_ > kMaxCsvRowBytes) flaw_ = kCsvTooLong;
+    const auto fields_before = field_count_;
     if (csv_parse(&parser_, piece.data(), piece.size(), on_field, on_record, this) != piece.size()) throw_away();
+    has_quotes_ = has_quotes_ || piece.find('"') != std::string_view::npos;
+    // The value that goes on behind this piece began in it, unless it went on from before.
+    const bool was_open = is_open_ && field_count_ == fields_before;
+    is_open_ = !has_ended_ && parser_.quoted != 0;
+    if (is_open_ && !was_open) quote_line_ = pieces_.line();
+    if (record_bytes_ > kMaxCsvRowBytes && flaw_.empty()) flaw_ = too_long();
     // The parser keeps a whole field, and of one that is too long nobody needs more than its end.
     if (!flaw_.empty()) parser_.entry_pos = std::min<std::size_t>(parser_.entry_pos, 16);
   }
@@ -248,8 +258,26 @@ class CsvReader final : public RowReader {
     if (csv_fini(&parser_, on_field, on_record, this) == 0) return;
     has_ended_ = true;
     const auto lines = std::max<std::uint64_t>(pieces_.line() - record_line_, 1);
-    flaw_ = "a quote is opened and never closed, which takes in the rest of the file (" + counted(lines, "line") +
-            "); close it and import the file again";
+    flaw_ = "the quote that is opened in line " + grouped(quote_line_) +
+            " is never closed and takes in the rest of the file (" + counted(lines, "line") + "); " +
+            std::string(kQuoteAdvice) + ", then import the file again";
+  }
+
+  /// Of a row that is no row.
+  [[nodiscard]] std::string too_long() const {
+    if (!is_open_) return std::string(kCsvTooLong);
+    return std::string(kCsvTooLong) + ": the quote that is opened in line " + grouped(quote_line_) +
+           " is not closed for so long; " + std::string(kQuoteAdvice);
+  }
+  [[nodiscard]] std::string wrong_count() const {
+    const std::string separator = separator_ == '\t' ? "tab" : std::string("'") + separator_ + "'";
+    std::string text = "has " + counted(field_count_, "column") + " where the first line has " +
+                       std::to_string(columns_.size()) + "; ";
+    if (quote_line_ != 0)
+      return text + "the quote that is opened in line " + grouped(quote_line_) +
+             " takes in the lines below it: " + std::string(kQuoteAdvice);
+    if (has_quotes_) text += std::string(kQuoteAdvice) + ", and ";
+    return text + "a text that holds a " + separator + " or a line break must stand in quotes";
   }
 
   static void on_field(void* text, std::size_t length, void* self) {
@@ -295,10 +323,7 @@ class CsvReader final : public RowReader {
     row.flaw = flaw_;
     if (!row.flaw.empty()) return;
     if (field_count_ != columns_.size()) {
-      const std::string separator = separator_ == '\t' ? "tab" : std::string("'") + separator_ + "'";
-      row.flaw = "has " + counted(field_count_, "column") + " where the first line has " +
-                 std::to_string(columns_.size()) + "; a text that holds a " + separator +
-                 " or a line break must stand in quotes";
+      row.flaw = wrong_count();
       return;
     }
     JsonWriter json(row.data);
@@ -335,7 +360,9 @@ class CsvReader final : public RowReader {
   std::vector<std::string> fields_;
   std::size_t field_count_ = 0, record_bytes_ = 0;
   std::uint64_t record_line_ = 0;
+  std::uint64_t quote_line_ = 0;  // where the last value began that goes on in the next line; 0: none does
   std::string flaw_;
+  bool has_quotes_ = false, is_open_ = false;  // of the record: any quote; a value in quotes that goes on
   bool has_ended_ = false, at_end_ = false;
 };
 

@@ -12,6 +12,7 @@
 namespace toolhost::app {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -102,8 +103,31 @@ TEST(CsvRows, ThatAreNoTextAreRefusedWithTheirColumn) {
 TEST(CsvRows, WithAQuoteThatIsNeverClosedAreOneRefusedRow) {
   const auto rows = rows_of("a,b\n1,2\n3,\"four\n5,6\n7,8\n");
   ASSERT_THAT(rows, SizeIs(2));
-  EXPECT_THAT(rows[1], StartsWith("3! a quote is opened and never closed"));
-  EXPECT_THAT(rows[1], HasSubstr("(3 lines)"));
+  EXPECT_EQ(rows[1],
+            "3! the quote that is opened in line 3 is never closed and takes in the rest of the file (3 lines); "
+            "a quote that belongs to a text is written twice, in a value that stands in quotes (\"19\"\" rack\"), "
+            "then import the file again");
+  EXPECT_THAT(rows_of("a,b\n\"1\n2\",\"3\n4\n"), ElementsAre(StartsWith("2! the quote that is opened in line 3 is")));
+}
+
+TEST(CsvRows, WithAStrayQuoteSayItsLineAndWhatToDo) {
+  EXPECT_THAT(rows_of("a,b\n1,\"19 rack\n2,x\n3,\"20\" rack\n4,y\n"),
+              ElementsAre(HasSubstr("opened in line 2 is never closed and takes in the rest of the file (4 lines)")));
+  EXPECT_THAT(
+      rows_of("a,b\n1,\"x\ny\"\n2,\"19 rack\n3,x\n4,\"z\",w\n5,ok\n"),
+      ElementsAre(StartsWith("2: "),
+                  AllOf(StartsWith("4! has "), HasSubstr("opened in line 4 takes in the lines below it: a quote that")),
+                  StartsWith("7: ")));
+  EXPECT_THAT(rows_of("a,b\n1,\"say \"hi\", then go\"\n2,ok\n"),
+              ElementsAre(AllOf(StartsWith("2! has 3 columns where the first line has 2; a quote that belongs"),
+                                HasSubstr("written twice")),
+                          StartsWith("3: ")));
+  EXPECT_THAT(rows_of("a,b\n1,\"" + std::string(kMaxCsvRowBytes, 'x')),
+              ElementsAre(HasSubstr("the quote that is opened in line 2 is never closed")));
+  EXPECT_THAT(
+      rows_of("a,b\n1,\n\"2\",\"19 rack\n" + std::string(2 * kMaxCsvRowBytes, 'x') + "\"\n3,ok\n"),
+      ElementsAre(StartsWith("2: "), StartsWith("3! longer than 1 MiB: the quote that is opened in line 3 is not"),
+                  StartsWith("5: ")));
 }
 
 TEST(CsvRows, TakeAQuoteInTheMiddleAsItStands) {
@@ -117,7 +141,7 @@ TEST(CsvRows, LongerThanAMebibyteAreRefusedAndTheNextAreNot) {
   EXPECT_THAT(rows_of("a,b\n1," + longest + "\n"), ElementsAre(StartsWith(R"(2: {"a":"1","b":"xxx)")));
   EXPECT_THAT(rows_of("a,b\n1," + too_long + "\n2,ok\n"), ElementsAre("2! longer than 1 MiB", HasSubstr("ok")));
   EXPECT_THAT(rows_of("a,b\n1,\"" + too_long + "\n\"\"q\"\"\",3\n2,ok\n"),
-              ElementsAre("2! longer than 1 MiB", R"(4: {"a":"2","b":"ok"})"));
+              ElementsAre(StartsWith("2! longer than 1 MiB: the quote that"), R"(4: {"a":"2","b":"ok"})"));
 }
 
 TEST(CsvRows, LongerThanTheBufferAreReadWhole) {
