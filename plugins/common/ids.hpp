@@ -17,7 +17,9 @@ struct Findable {
   std::string_view finder;  ///< the tools that find one: "search_tickets or list_tickets"
 };
 
-/// The canonical form of `input`. Throws Refusal for what cannot be an id.
+/// The canonical form of `input`: what read_ref() reads, also behind the noun ("ticket #7QK4MX"), with separators in it
+/// ("7QK-4MX"), or in the id of a ticket's message ("7QK4MX-3"). Throws Refusal for what cannot be an id, or is called
+/// one of another kind.
 std::string read_id(const Findable& kind, std::string_view input);
 
 /// Id and title.

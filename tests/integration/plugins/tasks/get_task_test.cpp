@@ -36,6 +36,17 @@ TEST_F(GetTask, ShowsTheTaskAndItsHistory) {
   EXPECT_THAT(answer.text(), HasSubstr("Completed with:\n> All there\n"));
 }
 
+TEST_F(GetTask, ReadsTheIdAmongWordsAndSeparators) {
+  const std::string id = create(ana, R"({"title":"Order"})");
+  for (const std::string& written :
+       {"task " + id, "Task #" + id, "task id: " + id, id.substr(0, 3) + "-" + id.substr(3)})
+    EXPECT_EQ(get(written).at("/task/id"), id) << written;
+  for (const std::string& written : {"ticket " + id, id + "-2", "order " + id}) {
+    EXPECT_THAT(call(ana, "get_task", "{\"id\":" + json_string(written) + "}").text(), HasSubstr("is not a task id"))
+        << written;
+  }
+}
+
 TEST_F(GetTask, CutsConciseTextsAndTellsHowToGetTheRest) {
   const std::string id = create(ana, R"({"title":"Order","description":)" + json_string(std::string(1500, 'd')) + "}");
   for (int i = 0; i < 12; ++i) change(ana, "update_task", id, R"("title":"Order )" + std::to_string(i) + '"');

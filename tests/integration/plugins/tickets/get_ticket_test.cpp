@@ -41,6 +41,22 @@ TEST_F(GetTicket, ReturnsTheTicketItsMessagesAndWhatItMayBecome) {
   EXPECT_THAT(answer.text(), HasSubstr("> Which client?\n"));
 }
 
+TEST_F(GetTicket, ReadsTheIdAmongWordsAndSeparators) {
+  const std::string id = create(ana, R"({"title":"x"})");
+  const std::string halves = id.substr(0, 3) + "-" + id.substr(3);
+  for (const std::string& written :
+       {"ticket " + id, "Ticket #" + id, "TICKET-" + id, "ticket id: " + id, "# " + id, id + ".", "ticket T-" + id,
+        halves, "ticket " + halves, id.substr(0, 2) + " " + id.substr(2, 2) + " " + id.substr(4), id + "-3"})
+    EXPECT_EQ(get(written).at("/ticket/id"), id) << written;
+  for (const std::string& written :
+       {"task " + id, "the " + id, id + " " + id, halves + "-3", id + "-x", std::string("ticket"),
+        std::string("ticket #"), std::string("T-ABCD-E"), std::string("---")}) {
+    const Answer answer = get(written);
+    EXPECT_TRUE(answer.is_error()) << written;
+    if (written != "ticket") EXPECT_THAT(answer.text(), HasSubstr("is not a ticket id")) << written;
+  }
+}
+
 TEST_F(GetTicket, ReadsTheIdForgivingly) {
   const std::string id = create(ana, R"({"title":"x"})");
   std::string sloppy = id;
