@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/json_writer.hpp"
 #include "plugin_runtime/black_box.hpp"
 #include "plugin_runtime/call_result.hpp"
 
@@ -59,6 +60,41 @@ milliseconds back_off(unsigned attempt) {
   thread_local std::minstd_rand random{std::random_device{}()};
   const unsigned longest = 10U << attempt;
   return milliseconds(std::uniform_int_distribution<unsigned>(longest / 2, longest)(random));
+}
+
+/// Assistants send null for what they do not give. Takes out of the arguments each null that the schema refuses; true
+/// when there was one. The handler then sees no such member.
+bool drop_refused_nulls(ToolCall& call) {
+  const auto pointer_to = [](std::string_view name) {
+    std::string pointer = "/";
+    for (const char c : name) pointer += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+    return pointer;
+  };
+  const json::Object members(call.arguments);
+  const auto is_null = [](const auto& member) { return member.value.is_null(); };
+  if (std::none_of(members.begin(), members.end(), is_null)) return false;
+  const auto violations = call.tool->input_schema.violations(call.arguments, std::size_t{64});
+  std::string kept;
+  JsonWriter json(kept);
+  json.begin_object();
+  bool has_changed = false;
+  for (const auto& [name, value] : members) {
+    const bool is_refused =
+        value.is_null() &&
+        std::any_of(violations.begin(), violations.end(), [path = pointer_to(name)](const auto& one) {
+          return one.path == path && one.keyword != "additionalProperties";
+        });
+    has_changed = has_changed || is_refused;
+    if (!is_refused) json.key(name).raw(json::to_text(value));
+  }
+  json.end_object();
+  if (!has_changed) return false;
+  auto document = json::acquire_document();
+  const auto parsed = document->parse(kept);
+  if (!parsed) return false;
+  call.arguments = *parsed;
+  call.document = std::move(document);
+  return true;
 }
 
 /// What a thread has used so far, to tell a handler that blocks from a thread that the kernel set aside.
@@ -121,8 +157,11 @@ void ToolRunner::start(void* instance, std::weak_ptr<void> keep_alive) {
 
 void ToolRunner::run(ToolCallPtr call, ToolBinding& binding) {
   const auto& tool = *call->tool;
-  if (!tool.input_schema.accepts(call->arguments))
-    return call->on_done(*call, invalid_arguments(tool, call->arguments));
+  if (!tool.input_schema.accepts(call->arguments)) {
+    const bool has_changed = drop_refused_nulls(*call);
+    if (!has_changed || !tool.input_schema.accepts(call->arguments))
+      return call->on_done(*call, invalid_arguments(tool, call->arguments));
+  }
   if (binding.runs_inline.load(std::memory_order_relaxed)) return run_inline(call, binding);
   enqueue(std::move(call), binding);
 }

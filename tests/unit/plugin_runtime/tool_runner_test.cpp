@@ -63,6 +63,29 @@ TEST(ToolRunner, AnswersInvalidArgumentsWithoutRunningTheHandler) {
   EXPECT_THAT(result.content_json, HasSubstr("/n"));
 }
 
+TEST(ToolRunner, TakesANullThatTheSchemaRefusesForAbsent) {
+  RunnerFixture fixture;
+  fixture.tool.input_schema = *JsonSchema::compile(
+      R"({"type":"object","properties":{"n":{"type":"integer"},"a/b":{"enum":["x"]},"who":{"type":["string","null"]},
+          "id":{"type":"string"}},"required":["id"],"additionalProperties":false})");
+  std::string seen;
+  const auto note = [&](th_call* call) {
+    seen = text_of(calls().args_json(call));
+    return TH_OK;
+  };
+  EXPECT_FALSE(fixture.run(note, R"({"n":null,"id":"i","a/b":null,"who":null})").is_error);
+  EXPECT_EQ(seen, R"({"id":"i","who":null})") << "what may be null stays";
+
+  seen.clear();
+  const auto required = fixture.run(note, R"({"n":null,"id":null})");
+  EXPECT_EQ(required.outcome, Outcome::kInvalidArguments);
+  EXPECT_THAT(required.content_json, HasSubstr("id"));
+  EXPECT_THAT(required.content_json, Not(HasSubstr("/n")));
+  EXPECT_EQ(fixture.run(note, R"({"id":"i","m":null})").outcome, Outcome::kInvalidArguments) << "no such parameter";
+  EXPECT_EQ(fixture.run(note, R"({"id":"i","n":"x"})").outcome, Outcome::kInvalidArguments);
+  EXPECT_EQ(seen, "");
+}
+
 TEST(ToolRunner, ShowsWhatTheHandlerSaysWithFail) {
   RunnerFixture fixture;
   const auto result = fixture.run([](th_call* call) {

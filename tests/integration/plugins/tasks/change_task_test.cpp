@@ -79,6 +79,7 @@ TEST_F(ChangeTask, UpdateOfWhatIsSoAlreadyChangesNothing) {
 
 TEST_F(ChangeTask, UpdateRefusesWhatItCannotDo) {
   EXPECT_THAT(refused(ana, "update_task", R"({"id":")" + id + R"("})"), HasSubstr("nothing to change: give at least"));
+  EXPECT_THAT(refused_update(R"("title":null)"), HasSubstr("nothing to change: give at least"));
   EXPECT_THAT(refused_update(R"("status":"done")"), HasSubstr("call complete_task with id " + id));
   EXPECT_THAT(refused_update(R"("due_date":"soon")"), HasSubstr("due_date 'soon' is not a date; today is"));
   EXPECT_THAT(refused_update(R"("due_date":"2199-11-30","due_at":"2199-11-30T09:00")"),
@@ -91,7 +92,7 @@ TEST_F(ChangeTask, UpdateRefusesWhatItCannotDo) {
   change(ana, "complete_task", id);
   EXPECT_THAT(refused_update(R"("status":"in_progress")"), HasSubstr("is done; call reopen_task"));
   EXPECT_EQ(steps(), "2");
-  for (const char* arguments : {R"({"id":"7QK4MX","state":"open"})", R"({"id":"7QK4MX","title":null})",
+  for (const char* arguments : {R"({"id":"7QK4MX","state":"open"})", R"({"id":"7QK4MX","title":7})",
                                 R"({"id":"7QK4MX","expected_version":0,"title":"x"})", R"({"title":"x"})"}) {
     EXPECT_EQ(call(ana, "update_task", arguments).outcome(), plugin_runtime::Outcome::kInvalidArguments) << arguments;
   }
