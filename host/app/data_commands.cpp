@@ -212,9 +212,21 @@ class Refusals {
   std::vector<std::string> shown_;
 };
 
-void print_report(const ImportOptions& options, const ImportCount& count, const Refusals& refusals) {
+void print_report(const ImportOptions& options, const std::string& source, const ImportCount& count,
+                  const Refusals& refusals) {
   std::cout << (options.dry_run ? "Dry run, nothing was written: " : "") << grouped(count.accepted) << " accepted, "
             << grouped(count.unchanged) << " unchanged, " << grouped(count.refused) << " refused\n";
+  if (count.repeated > 0) {
+    std::cout << counted(count.repeated, "row") << (count.repeated == 1 ? " has" : " have")
+              << " an id that came before in this file (line " << grouped(count.repeated_line)
+              << (count.repeated == 1 ? "" : " is the first") << "); of each id only the first row is taken\n";
+  }
+  if (count.imported > 0) {
+    const bool is_all = count.imported == count.rows();
+    std::cout << (is_all ? "All rows were" : counted(count.imported, "row") + (count.imported == 1 ? " was" : " were"))
+              << " there already, from an earlier import of source " << printable(source)
+              << "; give --source NAME if this is another file\n";
+  }
   refusals.print(count.refused);
   std::cout << std::flush;
 }
@@ -288,7 +300,7 @@ int import_into(CommandContext& context, const ImportOptions& options, RowReader
   if (!options.dry_run && count.accepted + count.unchanged > 0 && !interrupted)
     run_after_writes(**host, workplace.caller);
   (*host)->stop(std::chrono::milliseconds(0));
-  if (imported || count.accepted + count.unchanged > 0) print_report(options, count, refusals);
+  if (imported || count.accepted + count.unchanged > 0) print_report(options, order.source, count, refusals);
   if (!imported)
     return fail_midway(imported.error(), options.dry_run
                                              ? "Nothing was written. Run the same command again; it begins anew."

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <unordered_set>
 
 #include "base/json.hpp"
 #include "base/json_writer.hpp"
@@ -172,6 +173,8 @@ class Import {
     count_.accepted += said.accepted;
     count_.unchanged += said.unchanged;
     if (said.accepted + said.unchanged > 0) unexplained_ = 0;
+    json::Array read;
+    if (json::find(*root, "rows").get(read) == simdjson::SUCCESS) note_ids(read);
     for (const auto& item : refused) {
       const auto line = number_in(item, "row");
       const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& other) { return other.line == line; });
@@ -180,6 +183,28 @@ class Import {
       refuse(row == rows.end() ? SourceRow{.line = line} : *row, reason);
     }
     return {};
+  }
+
+  /// Tells ids that came before in this file from those that were there before it. A dry run of the plugin sees no more
+  /// than one batch.
+  void note_ids(const json::Array& rows) {
+    for (const auto& item : rows) {
+      std::string_view id, known;
+      if (json::find(item, "id").get(id) != simdjson::SUCCESS) continue;
+      static_cast<void>(json::find(item, "known").get(known));
+      const bool is_repeated = !ids_.insert(std::hash<std::string_view>()(id)).second || known == "repeated";
+      if (is_repeated && known.empty()) {
+        --count_.accepted;
+        ++count_.unchanged;
+      }
+      if (!is_repeated) {
+        count_.imported += known == "imported" ? 1 : 0;
+        continue;
+      }
+      const auto line = number_in(item, "row");
+      count_.repeated_line = count_.repeated == 0 ? line : std::min(count_.repeated_line, line);
+      ++count_.repeated;
+    }
   }
 
   void refuse(const SourceRow& row, std::string_view reason) {
@@ -199,6 +224,7 @@ class Import {
   ImportCount& count_;
   std::optional<SourceRow> held_back_;  // for the next batch
   std::vector<SourceRow> refused_;
+  std::unordered_set<std::size_t> ids_;  // hashes of those that were read
   int unexplained_ = 0;
 };
 

@@ -25,6 +25,10 @@ struct Workplace {
 
 struct ImportCount {
   std::uint64_t accepted = 0, unchanged = 0, refused = 0;
+  // Of the unchanged, when the plugin says why they are:
+  std::uint64_t repeated = 0;       ///< their id came before in this file
+  std::uint64_t imported = 0;       ///< they were taken from the same source before this import
+  std::uint64_t repeated_line = 0;  ///< of the first repeated one
   [[nodiscard]] std::uint64_t rows() const noexcept { return accepted + unchanged + refused; }
 };
 

@@ -30,7 +30,7 @@ struct Candidate {
 };
 
 /// What the tables know of the rows of one call.
-struct Known {
+struct Found {
   std::unordered_set<std::string> imported;                 ///< external ids
   std::unordered_set<std::string> taken, same;              ///< ids of tickets; `same`: that are the row's own ticket
   std::unordered_map<std::string, std::string> duplicates;  ///< external id of a repeated ticket: its id
@@ -86,6 +86,11 @@ void refuse_future(toolhost::Call& call, std::vector<Candidate>& candidates, Imp
   }
 }
 
+void note_known(ImportResult& result, const Candidate& candidate, Known why) {
+  ++result.unchanged;
+  result.rows.push_back({candidate.row, candidate.ticket.external_id, why});
+}
+
 /// The rows that can be tickets, each external id once; the others go to the result.
 std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& request, ImportResult& result) {
   const Columns columns(request.map ? parse_json(request.map->text) : JsonValue{});
@@ -109,7 +114,7 @@ std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& requ
       if (seen.insert(candidate.ticket.external_id).second) {
         candidates.push_back(std::move(candidate));
       } else {
-        ++result.unchanged;
+        note_known(result, candidate, Known::kRepeated);
       }
     } catch (const Refusal& refusal) {
       result.refused.push_back({row.row, refusal.what()});
@@ -119,7 +124,7 @@ std::vector<Candidate> read_rows(toolhost::Call& call, const ImportRequest& requ
   return candidates;
 }
 
-Known look_up(toolhost::Call& call, const std::string& source, const std::vector<Candidate>& candidates) {
+Found look_up(toolhost::Call& call, const std::string& source, const std::vector<Candidate>& candidates) {
   Texts repeated;
   for (const Candidate& candidate : candidates) {
     if (candidate.ticket.duplicate_of) repeated.push_back(*candidate.ticket.duplicate_of);
@@ -144,7 +149,7 @@ Known look_up(toolhost::Call& call, const std::string& source, const std::vector
       texts_of(candidates, [](const Candidate& one) { return one.ref; }),
       texts_of(candidates, [](const Candidate& one) { return one.ticket.title; }),
       texts_of(candidates, [](const Candidate& one) { return one.ticket.created_at.value_or(""); }), repeated);
-  Known known;
+  Found known;
   while (const Row row = rows.next()) {
     const std::string text(row.text(1));
     if (row.text(0) == "imported") known.imported.insert(text);
@@ -206,13 +211,13 @@ void drop_circles(std::vector<Candidate>& candidates, Links links) {
 /// of the source wait for their originals.
 bool settle(toolhost::Call& call, const std::string& source, std::vector<Candidate>& candidates, ImportResult& result) {
   choose_refs(call, candidates);
-  Known known = look_up(call, source, candidates);
-  const std::size_t before = candidates.size();
+  Found known = look_up(call, source, candidates);
   std::erase_if(candidates, [&](const Candidate& one) {
     const bool is_own = one.ticket.ref == one.ref && known.same.contains(one.ref);
-    return is_own || known.imported.contains(one.ticket.external_id);
+    if (!is_own && !known.imported.contains(one.ticket.external_id)) return false;
+    note_known(result, one, is_own ? Known::kHere : Known::kImported);
+    return true;
   });
-  result.unchanged += static_cast<std::int64_t>(before - candidates.size());
 
   std::unordered_map<std::string, std::string> here;
   std::unordered_set<std::string> used;
@@ -331,7 +336,7 @@ void add_columns(toolhost::Values& values, const std::vector<Candidate>& candida
 }
 
 /// Notes what the rows become. A row that another import of the source has noted meanwhile is taken out.
-void claim(toolhost::Call& call, const std::string& source, std::vector<Candidate>& candidates) {
+void claim(toolhost::Call& call, const std::string& source, std::vector<Candidate>& candidates, ImportResult& result) {
   Rows rows = call.query(
       "insert into imports (source, external_id, ref, duplicate_of) "
       "select $1::text, external_id, ref, nullif(awaits, '') "
@@ -342,7 +347,11 @@ void claim(toolhost::Call& call, const std::string& source, std::vector<Candidat
       texts_of(candidates, [](const Candidate& one) { return one.awaits; }));
   std::unordered_set<std::string> claimed;
   while (const Row row = rows.next()) claimed.emplace(row.text(0));
-  std::erase_if(candidates, [&](const Candidate& one) { return !claimed.contains(one.ref); });
+  std::erase_if(candidates, [&](const Candidate& one) {
+    if (claimed.contains(one.ref)) return false;
+    note_known(result, one, Known::kImported);
+    return true;
+  });
 }
 
 void insert(toolhost::Call& call, const std::string& source, const std::vector<Candidate>& candidates) {
@@ -380,14 +389,13 @@ ImportResult import_tickets(toolhost::Call& call, const ImportRequest& request) 
   ImportResult result;
   std::vector<Candidate> candidates = read_rows(call, request, result);
   const bool has_early = settle(call, request.source, candidates, result);
-  const std::size_t found = candidates.size();
   if (!request.dry_run && !candidates.empty()) {
-    claim(call, request.source, candidates);
+    claim(call, request.source, candidates, result);
     insert(call, request.source, candidates);
     if (has_early) link_early_duplicates(call, request.source, candidates);
   }
   result.accepted = static_cast<std::int64_t>(candidates.size());
-  result.unchanged += static_cast<std::int64_t>(found - candidates.size());
+  for (const Candidate& one : candidates) result.rows.push_back({one.row, one.ticket.external_id, std::nullopt});
   return result;
 }
 

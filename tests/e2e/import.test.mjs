@@ -14,7 +14,7 @@ const ROWS = 12_000;
 const OK = 0;
 const SOME_REFUSED = 1;
 const USAGE = 2;
-const TENANTS = ['small', 'csv', 'dry', 'bad', 'refs', 'source', 'target', 'killed', 'searched', 'twice'];
+const TENANTS = ['small', 'csv', 'dry', 'bad', 'refs', 'source', 'target', 'killed', 'searched', 'twice', 'named'];
 
 const jsonl = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
@@ -120,6 +120,26 @@ describe('import', { timeout: 600_000 * SLOWNESS }, () => {
     const wrong = await load('csv', path, '--map', 'title=Betref');
     assert.equal(wrong.code, USAGE);
     assert.match(wrong.stderr, /Betref.*did you mean 'Betreff'/);
+  });
+
+  test('rows that are not taken for their id are told by what they share it with', async () => {
+    const rows = (word) => Array.from({ length: 600 }, (_, i) => ({ id: i, title: `${word} ${i}` }));
+    const path = await file('named.jsonl', jsonl([...rows('first'), { id: 3, title: 'another' }]));
+    for (const args of [['--dry-run'], []]) {
+      const first = await load('named', path, ...args);
+      assert.deepEqual(countsIn(first), { accepted: 600, unchanged: 1, refused: 0 });
+      assert.match(first.stdout, /^1 row has an id that came before in this file \(line 601\)/m);
+      assert.doesNotMatch(first.stdout, /earlier import/);
+    }
+    await file('named.jsonl', jsonl(rows('second')));
+    const second = await load('named', path);
+    assert.deepEqual(countsIn(second), { accepted: 0, unchanged: 600, refused: 0 });
+    assert.match(
+      second.stdout,
+      /^All rows were there already, from an earlier import of source named\.jsonl; give --source NAME/m,
+    );
+    await file('named.jsonl', jsonl(Array.from({ length: 4 }, (_, i) => ({ id: 598 + i, title: `third ${i}` }))));
+    assert.match((await load('named', path)).stdout, /^2 rows were there already, from an earlier import of/m);
   });
 
   test('a dry run says the same and writes nothing', async () => {

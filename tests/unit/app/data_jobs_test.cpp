@@ -141,6 +141,31 @@ TEST(ImportRows, OfASecondRunAreUnchanged) {
   EXPECT_EQ(again.count.accepted, 100u);
 }
 
+TEST(ImportRows, OfAnIdThatCameBeforeAreToldFromThoseOfAnEarlierImport) {
+  const auto answer = [](const json::Value& arguments, bool dry_run) {
+    std::string told;
+    const json::Array rows(arguments["rows"]);
+    for (const auto& row : rows) {
+      const std::string id{std::string_view(row["data"]["id"])};
+      const bool is_known = !dry_run || id == "r0";
+      told += (told.empty() ? "" : ",") + (R"({"row":)" + std::to_string(std::int64_t(row["row"]))) + R"(,"id":")" +
+              id + (is_known ? R"(","known":"imported"})" : "\"}");
+    }
+    const auto known = dry_run ? std::size_t{rows.size() > 1} : rows.size();
+    return R"({"accepted":)" + std::to_string(rows.size() - known) + R"(,"unchanged":)" + std::to_string(known) +
+           R"(,"refused":[],"rows":[)" + told + "]}";
+  };
+  for (const bool dry_run : {false, true}) {
+    ScriptedHost host([&](auto, const json::Value& arguments) { return answer(arguments, dry_run); });
+    const auto count = import_text(host, rows(500) + rows(1, 7)).count;
+    EXPECT_EQ(count.repeated, 1u);
+    EXPECT_EQ(count.repeated_line, 501u);
+    EXPECT_EQ(count.imported, dry_run ? 1u : 500u);
+    EXPECT_EQ(count.unchanged, dry_run ? 2u : 501u);
+    EXPECT_EQ(count.rows(), 501u);
+  }
+}
+
 TEST(ImportRows, ThatAreBadAreReportedInTheOrderOfTheFile) {
   ScriptedHost host{Takes()};
   const auto imported = import_text(host, rows(1) + "{\"id\":\"bad\"}\n{broken\n" + rows(1, 1));

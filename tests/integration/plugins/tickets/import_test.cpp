@@ -93,6 +93,7 @@ TEST_F(Import, TwiceChangesNothing) {
   const Answer again = import(ana, kRows);
   EXPECT_EQ(again.at("/accepted"), "0");
   EXPECT_EQ(again.at("/unchanged"), "3");
+  EXPECT_THAT(again.each("/rows", "known"), ElementsAre("imported", "imported", "imported"));
   EXPECT_EQ(of(ana, "select string_agg(tickets::text, '|' order by ref) from tickets where"), before);
   EXPECT_EQ(import(eve, kRows).at("/accepted"), "3");
 }
@@ -111,6 +112,8 @@ TEST_F(Import, RefusesBadRowsAndTakesTheOthers) {
                    R"({"_id":"1","title":"the same id"})", R"({"title":"no id"})", R"({"title":"no id"})"});
   EXPECT_EQ(answer.at("/accepted"), "2");
   EXPECT_EQ(answer.at("/unchanged"), "2");
+  EXPECT_EQ(answer.at("/rows/0"), R"({"row":6,"id":"1","known":"repeated"})");
+  EXPECT_EQ(answer.size("/rows"), 4u);
   EXPECT_THAT(answer.each("/refused", "row"), ElementsAre("2", "3", "4", "5"));
   EXPECT_EQ(answer.at("/refused/0/reason"), "there is neither a title nor a description");
   EXPECT_THAT(answer.at("/refused/1/reason"), HasSubstr("status 'Frobnicated' has no plain meaning here"));
