@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Host, toolhost } from './support/host.mjs';
+import { eventually, Host, toolhost } from './support/host.mjs';
 import { callTool, post, rpc, textOf } from './support/raw.mjs';
 import { buildOutsidePlugins, configWith } from './support/outside.mjs';
 
@@ -32,6 +32,9 @@ describe('outside plugin', { timeout: 300_000 }, () => {
     await writeFile(file, change(bytes, card) ?? bytes);
     return file;
   }
+
+  /** The log is written behind the answers: what it says once it matches. */
+  const logged = (host, pattern) => eventually(`the log says ${pattern}`, () => pattern.exec(host.errors));
 
   /** What `plugin list --json` says; it ends with 1 when a plugin is refused. */
   const listed = async (host) =>
@@ -186,8 +189,7 @@ describe('outside plugin', { timeout: 300_000 }, () => {
       t.diagnostic(plugin.reason);
       assert.match(plugin.reason, reason);
       assert.match(plugin.reason, cure);
-      assert.ok(host.log.includes(basename(file)), `the log names ${basename(file)}`);
-      assert.match(host.log, reason);
+      await eventually(`the log names ${basename(file)}`, () => host.log.includes(basename(file)) && reason.test(host.log));
     });
   }
 
@@ -199,9 +201,9 @@ describe('outside plugin', { timeout: 300_000 }, () => {
     assert.ok(!textOf(result).includes('thrown on purpose'), 'the caller sees no text of the exception');
     const created = await callTool(host.url, key, 'create_ticket', { title: 'still serving' });
     assert.equal(created.structuredContent.created, true);
-    const logged = host.errors.split('\n').find((line) => line.includes('thrown on purpose by outside_throwing'));
-    assert.match(logged, /"plugin":"outside_throwing"/);
-    assert.match(logged, /outside_throw\b/);
+    const [line] = await logged(host, /^.*thrown on purpose by outside_throwing.*$/m);
+    assert.match(line, /"plugin":"outside_throwing"/);
+    assert.match(line, /outside_throw\b/);
   });
 
   test('an exception through the ABI fails its call, and the log names file, tool, reason and cure', async (t) => {
@@ -211,9 +213,9 @@ describe('outside plugin', { timeout: 300_000 }, () => {
     const failed = await callTool(host.url, key, 'outside_throw_unguarded', {});
     assert.equal(failed.isError, true);
     assert.doesNotMatch(failed.content[0].text, /thrown on purpose/);
-    assert.match(host.errors, /outside_throw_unguarded of \S*outside_unguarded\.so/);
-    assert.match(host.errors, /thrown on purpose by outside_unguarded/);
-    assert.match(host.errors, /toolhost\/plugin\.hpp/);
+    const [line] = await logged(host, /^.*outside_throw_unguarded of \S*outside_unguarded\.so.*$/m);
+    assert.match(line, /thrown on purpose by outside_unguarded/);
+    assert.match(line, /toolhost\/plugin\.hpp/);
     assert.equal((await callTool(host.url, key, 'get_ticket', { id })).structuredContent.ticket.title, 'before');
   });
 });

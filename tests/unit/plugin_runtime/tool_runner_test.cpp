@@ -370,8 +370,13 @@ TEST(ToolRunner, DrainsWhenItStops) {
 
 TEST(ToolRunner, CancelsWhatDoesNotDrain) {
   RunnerFixture fixture({.workers = 1});
-  fixture.handler = until_cancelled;
+  std::promise<void> began;
+  fixture.handler = [&](th_call* call) {
+    began.set_value();
+    return until_cancelled(call);
+  };
   auto running = fixture.call();
+  began.get_future().wait();
   auto queued = fixture.call();
   EXPECT_TRUE(fixture.stop(milliseconds(5)));
   EXPECT_EQ(running.result.get().outcome, Outcome::kCancelled);
