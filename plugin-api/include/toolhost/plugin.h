@@ -361,9 +361,10 @@ typedef struct th_db_api {
 #define TH_SVC_CONFIG "toolhost.config/1"
 
 /* Settings by JSON Pointer, already checked against config_schema. With a call: those in force for its tenant, on the
- * call's thread, and strings live until the handler returns. With NULL: the plugin's own, on any thread, and strings
- * live until destroy(). They never change under a running instance. Every function answers TH_OK; TH_E_NOT_FOUND (not
- * set); TH_E_INVALID (of another kind); TH_E_MISUSE; and leaves *out alone when it fails. */
+ * call's thread, and strings live until the handler returns; the next call may find others, this one never does. With
+ * NULL: the plugin's own, on any thread, and strings live until destroy(); they never change under a running instance.
+ * Every function answers TH_OK; TH_E_NOT_FOUND (not set); TH_E_INVALID (of another kind); TH_E_MISUSE; and leaves *out
+ * alone when it fails. */
 typedef struct th_config_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
@@ -465,7 +466,8 @@ typedef struct th_tool_def {
   const char* name;          /* 1 to 64 of A-Z a-z 0-9 _ - ; unique in the host */
   const char* title;         /* for people; may be NULL */
   const char* description;   /* for the model */
-  const char* input_schema;  /* JSON Schema 2020-12, "type": "object" at the top, no $ref outside itself */
+  const char* input_schema;  /* JSON Schema 2020-12, "type": "object" at the top, no $ref outside itself. What it marks
+                              * with "x-sensitive": true, the host's audit never stores. */
   const char* output_schema; /* the same for structured content; NULL: not declared and not checked */
   const char* meta_json;     /* a JSON object passed through as the tool's _meta; may be NULL */
   uint32_t timeout_ms;       /* 0: the host's default. The host's configuration may shorten it */

@@ -45,6 +45,7 @@ struct Field {
   detail::Rules rules{};
   bool has_default = false;
   const char* default_text = nullptr;
+  bool is_sensitive = false;
 
   /// Numbers: least and greatest value. Text: least and greatest number of characters. In a vector: of each element.
   template <class Number>
@@ -91,6 +92,12 @@ struct Field {
   constexpr Field default_note(const char* note) const {
     Field changed = *this;
     changed.default_text = note;
+    return changed;
+  }
+  /// The host's audit never stores its value, whatever it is.
+  constexpr Field sensitive() const {
+    Field changed = *this;
+    changed.is_sensitive = true;
     return changed;
   }
 };
@@ -387,6 +394,7 @@ void object_keywords(Keywords& keywords, std::string& out, const SchemaStyle& st
       }
       if (!description.empty()) value.text("description", description);
       if (field.has_default && style.direction == Direction::kInput) encode(value.key("default"), T{}.*field.member);
+      if (field.is_sensitive) value.key("x-sensitive") += "true";
     };
     std::apply([&](const auto&... fields) { (property(fields), ...); }, fields_of<T>);
   }

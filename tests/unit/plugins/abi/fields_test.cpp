@@ -39,6 +39,11 @@ TH_FIELDS(Ticket, field("title", &Ticket::title, "Short \"summary\"").range(1, 2
 struct Empty {};
 TH_FIELDS(Empty)
 
+struct Login {
+  std::string user, password;
+};
+TH_FIELDS(Login, field("user", &Login::user), field("password", &Login::password, "Secret").sensitive())
+
 struct Tree {
   std::vector<Tree> children;
 };
@@ -113,6 +118,13 @@ TEST(Schema, OfOutputRequiresWhatIsAlwaysWritten) {
 TEST(Schema, OfAnEmptyStructIsWhole) {
   EXPECT_EQ(schema_of<sample::Empty>(Direction::kInput),
             R"({"type":"object","properties":{},"additionalProperties":false})");
+}
+
+TEST(Schema, MarksWhatNobodyMayStore) {
+  EXPECT_EQ(schema_of<sample::Login>(Direction::kInput),
+            R"({"type":"object","properties":{"user":{"type":"string"},)"
+            R"("password":{"type":"string","description":"Secret","x-sensitive":true}},)"
+            R"("required":["user","password"],"additionalProperties":false})");
 }
 
 TEST(Schema, OfARecursiveTypeIsRefused) {
