@@ -40,18 +40,39 @@ function(toolhost_module name)
   target_precompile_headers(toolhost_${name} REUSE_FROM toolhost_pch)
 endfunction()
 
-# toolhost_test(NAME LABEL unit|integration SOURCES a_test.cpp ... DEPENDS toolhost_x ...)
-# One GoogleTest program, one CTest entry with that label.
+# toolhost_test(NAME LABEL unit|integration SOURCES a_test.cpp ... DEPENDS toolhost_x ... [PCH TARGET|NONE])
+# One GoogleTest program, one CTest entry with that label. PCH: whose precompiled header it reuses; default: that of tests/.
 function(toolhost_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;PCH" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE toolhost_options ${ARG_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
-  target_compile_options(${name} PRIVATE -fPIC)  # as the precompiled header; executables would get -fPIE
-  target_precompile_headers(${name} REUSE_FROM toolhost_pch)
+  target_compile_options(${name} PRIVATE ${TOOLHOST_TEST_OPTIONS})
+  if(NOT ARG_PCH)
+    set(ARG_PCH toolhost_test_pch)
+  endif()
+  if(NOT ARG_PCH STREQUAL "NONE")
+    target_precompile_headers(${name} REUSE_FROM ${ARG_PCH})
+  endif()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# How the code of tests is compiled. -fPIC: as the precompiled headers; executables would get -fPIE. -O0 with sanitizers: optimizing
+# instrumented GoogleTest code takes most of a build's time, and what is tested stays as it is.
+set(TOOLHOST_TEST_OPTIONS -fPIC)
+if(TOOLHOST_SANITIZE)
+  list(APPEND TOOLHOST_TEST_OPTIONS -O0)
+endif()
+
+# toolhost_test_pch(NAME HEADERS <a> ... DEPENDS ...): a precompiled header for tests, GoogleTest included.
+function(toolhost_test_pch name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;DEPENDS" ${ARGN})
+  add_library(${name} OBJECT "${PROJECT_SOURCE_DIR}/host/pch.cpp")
+  target_link_libraries(${name} PUBLIC toolhost_options ${ARG_DEPENDS} GTest::gmock GTest::gtest)
+  target_compile_options(${name} PRIVATE ${TOOLHOST_TEST_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS} <gmock/gmock.h> <gtest/gtest.h>)
 endfunction()
