@@ -7,7 +7,7 @@
 TOOLHOST_BUILD_PACKAGES=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config
   libboost1.81-dev libcli11-dev libcsv-dev libfmt-dev libicu-dev libpq-dev libpqxx-dev libre2-dev libsimdjson-dev
-  libspdlog-dev libssl-dev libstemmer-dev libyaml-cpp-dev)
+  libspdlog-dev libssl-dev libstemmer-dev libyaml-cpp-dev prometheus-cpp-dev)
 
 # What a built host needs on the machine beside its shared libraries: the embedded database.
 TOOLHOST_RUNTIME_PACKAGES=(postgresql-15)

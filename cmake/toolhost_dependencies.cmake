@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_library(TOOLHOST_CSV_LIBRARY csv REQUIRED)  # libcsv has neither a CMake nor a pkg-config file
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pqxx REQUIRED IMPORTED_TARGET libpqxx)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)  # its CMake file also wants what only pull and push need
 if(TOOLHOST_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -1,4 +1,4 @@
-#include "app/command_line.hpp"
+#include "app/commands/command_line.hpp"
 
 int main(int argc, char** argv) {
   return toolhost::app::run_command_line(argc, argv);

@@ -154,7 +154,7 @@ NewKey generate_key(const Secret& pepper) {
   text.append(checksum.data(), checksum.size());
 
   NewKey key;
-  key.prefix = text.substr(0, kPrefixLength);
+  key.prefix = public_prefix(text);
   key.hash = hash_key(pepper, text);
   key.text = Secret(std::move(text));
   return key;
@@ -175,6 +175,10 @@ std::string_view describe_malformed_key(std::string_view text) noexcept {
     return "checksum does not match";
   }
   return {};
+}
+
+std::string_view public_prefix(std::string_view key) noexcept {
+  return key.substr(0, kPrefixLength);
 }
 
 Result<std::string_view> presented_key(std::string_view x_api_key, std::string_view authorization) {

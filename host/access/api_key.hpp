@@ -20,6 +20,9 @@ NewKey generate_key(const Secret& pepper);
 /// it can be one. The view is valid until the calling thread's next call.
 std::string_view describe_malformed_key(std::string_view text) noexcept;
 
+/// "hdsk_" and six characters, or all of a shorter text: what of a key may be shown. A view into `key`.
+std::string_view public_prefix(std::string_view key) noexcept;
+
 /// The key that a request presents in its X-API-Key or Authorization field (either may be empty; X-API-Key wins): a
 /// view into one of them. kUnauthenticated when there is none, or Authorization has another scheme than Bearer (matched
 /// without case).

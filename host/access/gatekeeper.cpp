@@ -6,8 +6,10 @@
 
 #include "access/api_key.hpp"
 #include "access/crypto.hpp"
+#include "access/failed_sign_ins.hpp"
 #include "access/key_table.hpp"
 #include "access/usage_counter.hpp"
+#include "base/utc_text.hpp"
 #include "storage/directory_store.hpp"
 
 namespace toolhost::access {
@@ -18,7 +20,69 @@ using observability::KeyChange;
 using observability::KeyChanged;
 using observability::Severity;
 
-constexpr std::chrono::seconds kTrustCheckPeriod{1};
+using std::chrono::milliseconds;
+
+constexpr milliseconds kGuardPeriod{250};  // what has ended is told well within a second
+
+Error denied(const KeyTable::Found& found) {
+  const std::string detail = "key " + found.caller->key_prefix + " of tenant " + found.caller->tenant;
+  if (found.state == KeyState::kDisabled) {
+    return {Errc::kDenied, "Access denied: this API key is disabled; ask whoever manages your keys to enable it",
+            detail + " is disabled"};
+  }
+  return {Errc::kDenied,
+          "Access denied: this API key expired on " +
+              utc_text(found.expires_at.value_or(KeyTable::WallClock::now()), "%Y-%m-%d %H:%M UTC") +
+              "; make a new one",
+          detail + " has expired"};
+}
+
+Error held_off(milliseconds wait) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return {Errc::kLimit,
+          "Too many invalid API keys from this address. Wait " + std::to_string(seconds) + " s, then try again.",
+          "too many refused keys"};
+}
+
+PolicyPtr policy_or_defaults(PolicyPtr policy) {
+  return policy != nullptr ? std::move(policy) : Policy::compile({built_in_defaults(), {}});
+}
+
+/// A thread that works at intervals until it is stopped, and once more then.
+class Ticker {
+ public:
+  Ticker() = default;
+  ~Ticker() { stop(); }
+
+  template <class Work>
+  void start(milliseconds period, Work work) {
+    thread_ = std::thread([this, period, work = std::move(work)] {
+      for (bool stopping = false; !stopping;) {
+        {
+          std::unique_lock lock(mutex_);
+          stop_requested_.wait_for(lock, period, [this] { return stopping_; });
+          stopping = stopping_;
+        }
+        work();
+      }
+    });
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    stop_requested_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable stop_requested_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
 
 class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::Listener {
  public:
@@ -27,95 +91,123 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
       : config_(config),
         events_(events),
         hmac_(pepper),
-        keys_(config.membership),
+        failed_sign_ins_(config.failed_sign_ins, config.failed_sign_in_period),
+        keys_(policy_or_defaults(config.policy)),
         store_(storage::DirectoryStore::create(address)) {}
 
   ~WatchingGatekeeper() override {
     watch_.reset();  // from here on nobody calls on_keys() or on_confirmed()
-    if (!bookkeeper_.joinable()) return;
-    {
-      const std::lock_guard lock(stop_mutex_);
-      stopping_ = true;
-    }
-    stop_requested_.notify_all();
-    bookkeeper_.join();
+    guard_.stop();
+    bookkeeper_.stop();
   }
 
   Result<> watch(const storage::DatabaseAddress& address) {
     auto watch = storage::KeyWatch::start(address, *this);
     if (!watch) return watch.error();
     watch_ = std::move(*watch);
-    bookkeeper_ = std::thread([this] { keep_books(); });
+    // Two threads: a database that hangs holds up the books, not the end of keys.
+    guard_.start(kGuardPeriod, [this] { keep_guard(); });
+    bookkeeper_.start(config_.usage_flush, [this] { flush_usage(); });
     return boost::system::in_place_value;
   }
 
-  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization) override {
+  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
+                                 std::string_view remote_address) override {
     const auto key = presented_key(x_api_key, authorization);
     if (!key) return key.error();
-    // A text that cannot be a key costs no digest, so that guessing cannot keep the host busy.
-    if (const auto flaw = describe_malformed_key(*key); !flaw.empty()) {
-      return Error{Errc::kUnauthenticated, "Invalid API key", std::string(flaw)};
-    }
-    if (!is_trusted()) {
+    const auto now = KeyTable::Clock::now();
+    if (const auto flaw = describe_malformed_key(*key); !flaw.empty())
+      return refused(remote_address, now, std::string(flaw));
+    if (!is_trusted(now)) {
       return Error{Errc::kUnavailable,
                    "API keys cannot be checked while the database does not answer; try again shortly", ""};
     }
-    auto caller = keys_.find(hmac_.digest({*key}));
-    if (caller == nullptr) return Error{Errc::kUnauthenticated, "Invalid API key", "no such key"};
-    return caller;
+    auto found = find(*key);
+    if (found.caller == nullptr) return refused(remote_address, now, "no such key");
+    if (found.state != KeyState::kLive) return denied(found);
+    return std::move(found.caller);
+  }
+
+  std::optional<DeniedKey> denied_key(std::string_view x_api_key, std::string_view authorization) const override {
+    const auto key = presented_key(x_api_key, authorization);
+    if (!key || !describe_malformed_key(*key).empty()) return std::nullopt;
+    auto found = find(*key);
+    if (found.caller == nullptr || found.state == KeyState::kLive) return std::nullopt;
+    const auto reason = found.state == KeyState::kDisabled ? Reason::kKeyDisabled : Reason::kKeyExpired;
+    return DeniedKey{std::move(found.caller), reason};
   }
 
   void count_use(const Caller& caller) noexcept override {
     usage_.add(caller.key_id, std::chrono::system_clock::now());
   }
 
+  std::vector<CallerPtr> set_policy(PolicyPtr policy) override {
+    return keys_.set_policy(policy_or_defaults(std::move(policy)), KeyTable::Clock::now());
+  }
+  PolicyPtr policy() const override { return keys_.policy(); }
+  std::vector<KnownKey> keys() const override { return keys_.keys(); }
+  std::size_t key_count() const override { return keys_.size(); }
+
   void on_revoked(std::function<void(KeyId)> on_revoked) override {
     const std::lock_guard lock(callback_mutex_);
     on_revoked_ = std::move(on_revoked);
   }
 
-  std::chrono::milliseconds unconfirmed_for() const override {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(keys_.unconfirmed_for(KeyTable::Clock::now()));
+  milliseconds unconfirmed_for() const override {
+    return std::chrono::duration_cast<milliseconds>(keys_.unconfirmed_for(KeyTable::Clock::now()));
   }
 
  private:
   void on_keys(std::vector<storage::KeyRow> rows) override {
-    const auto changes = keys_.replace(std::move(rows), KeyTable::Clock::now());
-    if (std::exchange(loaded_, true)) {
-      for (const auto& [caller, name] : changes.added) {
-        events_.emit(KeyChanged{KeyChange::kCreated, caller->tenant, caller->key_prefix, name});
-      }
-    }
-    for (const auto& [caller, name] : changes.removed) {
-      {
-        const std::lock_guard lock(callback_mutex_);
-        if (on_revoked_) on_revoked_(caller->key_id);
-      }
-      events_.emit(KeyChanged{KeyChange::kDeleted, caller->tenant, caller->key_prefix, name});
-    }
+    auto changes = keys_.replace(std::move(rows), KeyTable::Clock::now(), KeyTable::WallClock::now());
+    if (!std::exchange(loaded_, true)) changes.added.clear();
+    tell(changes);
   }
 
   void on_confirmed() override { keys_.confirm(KeyTable::Clock::now()); }
 
-  bool is_trusted() const noexcept {
-    return keys_.unconfirmed_for(KeyTable::Clock::now()) <= config_.trust_without_database;
+  void tell(const KeyTable::Changes& changes) {
+    tell(KeyChange::kCreated, changes.added);
+    tell(KeyChange::kEnabled, changes.enabled);
+    for (const auto* ended : {&changes.removed, &changes.disabled, &changes.expired}) {
+      const std::lock_guard lock(callback_mutex_);
+      for (const auto& [caller, name] : *ended) {
+        if (on_revoked_) on_revoked_(caller->key_id);
+      }
+    }
+    tell(KeyChange::kDeleted, changes.removed);
+    tell(KeyChange::kDisabled, changes.disabled);
+    tell(KeyChange::kExpired, changes.expired);
   }
 
-  /// Writes uses in batches and reports when keys stop or start being trusted.
-  void keep_books() {
-    auto next_flush = std::chrono::steady_clock::now() + config_.usage_flush;
-    for (bool trusted = true, stopping = false; !stopping;) {
-      {
-        std::unique_lock lock(stop_mutex_);
-        const auto wake_up = std::min(next_flush, std::chrono::steady_clock::now() + kTrustCheckPeriod);
-        stop_requested_.wait_until(lock, wake_up, [this] { return stopping_; });
-        stopping = stopping_;
-      }
-      if (!stopping && is_trusted() != trusted) report_trust(trusted = !trusted);
-      if (!stopping && std::chrono::steady_clock::now() < next_flush) continue;
-      flush_usage();
-      next_flush = std::chrono::steady_clock::now() + config_.usage_flush;
+  void tell(KeyChange change, const std::vector<KeyTable::Change>& keys) {
+    for (const auto& [caller, name] : keys) {
+      events_.emit(KeyChanged{change, caller->tenant, caller->key_prefix, name});
     }
+  }
+
+  /// A key whose prefix nobody has costs no digest, so that guessing cannot keep the host busy.
+  KeyTable::Found find(std::string_view key) const {
+    if (!keys_.knows_prefix(public_prefix(key))) return {};
+    return keys_.find(hmac_.digest({key}), KeyTable::WallClock::now());
+  }
+
+  /// The refusal of a key that is none; counts against the address.
+  Error refused(std::string_view remote_address, KeyTable::Clock::time_point now, std::string why) {
+    if (const auto wait = failed_sign_ins_.fail(FailedSignIns::address(remote_address), now);
+        wait > milliseconds::zero())
+      return held_off(wait);
+    return {Errc::kUnauthenticated, "Invalid API key", std::move(why)};
+  }
+
+  bool is_trusted(KeyTable::Clock::time_point now) const noexcept {
+    return keys_.unconfirmed_for(now) <= config_.trust_without_database;
+  }
+
+  /// Ends keys that expire and reports when keys stop or start being trusted.
+  void keep_guard() {
+    tell(keys_.expire(KeyTable::WallClock::now()));
+    if (is_trusted(KeyTable::Clock::now()) != trusted_) report_trust(trusted_ = !trusted_);
   }
 
   void report_trust(bool trusted) {
@@ -140,6 +232,7 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   const GatekeeperConfig config_;
   observability::EventSink& events_;
   const Hmac hmac_;
+  FailedSignIns failed_sign_ins_;
   KeyTable keys_;
   bool loaded_ = false;  // the watch's thread only
 
@@ -149,10 +242,8 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   std::mutex callback_mutex_;
   std::function<void(KeyId)> on_revoked_;
 
-  std::mutex stop_mutex_;
-  std::condition_variable stop_requested_;
-  bool stopping_ = false;
-  std::thread bookkeeper_;
+  bool trusted_ = true;  // the guard's thread only
+  Ticker guard_, bookkeeper_;
   std::unique_ptr<storage::KeyWatch> watch_;
 };
 

@@ -1,16 +1,32 @@
 #include "access/key_table.hpp"
 
+#include <algorithm>
 #include <cstring>
+
+#include "access/grant.hpp"
+#include "access/tenant_rights.hpp"
 
 namespace toolhost::access {
 namespace {
 
-bool is_same(const Caller& a, const Caller& b) {
-  return a.key_id == b.key_id && a.tenant_id == b.tenant_id && a.tenant == b.tenant && a.time_zone == b.time_zone &&
-         a.key_prefix == b.key_prefix && a.principal == b.principal && a.role == b.role && a.members == b.members;
+constexpr const char* kPlaceOfScopes = "scopes of the key";
+
+/// In all that a caller is made of.
+bool are_same(const storage::KeyRow& a, const storage::KeyRow& b) {
+  return a.id == b.id && a.tenant_id == b.tenant_id && a.tenant == b.tenant &&
+         a.tenant_time_zone == b.tenant_time_zone && a.name == b.name && a.owner == b.owner && a.prefix == b.prefix &&
+         a.scopes == b.scopes;
+}
+
+Scopes scopes_of(const storage::KeyRow& row) {
+  Scopes scopes;
+  for (const std::string& scope : row.scopes) scopes.push_back({scope, {kPlaceOfScopes, 0}});
+  return scopes;
 }
 
 }  // namespace
+
+KeyTable::KeyTable(PolicyPtr policy) : policy_(std::move(policy)) {}
 
 std::size_t KeyTable::FirstBytes::operator()(const storage::KeyHash& hash) const noexcept {
   std::size_t bytes;
@@ -18,30 +34,69 @@ std::size_t KeyTable::FirstBytes::operator()(const storage::KeyHash& hash) const
   return bytes;
 }
 
-KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::time_point now) {
+KeyState KeyTable::state_of(const storage::KeyRow& row, WallClock::time_point wall_now) noexcept {
+  if (row.disabled) return KeyState::kDisabled;
+  return row.expires_at && *row.expires_at <= wall_now ? KeyState::kExpired : KeyState::kLive;
+}
+
+KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::time_point now,
+                                    WallClock::time_point wall_now) {
+  const std::lock_guard writing(write_mutex_);
   const auto previous = snapshot();
   auto next = std::make_shared<Snapshot>();
-  next->reserve(rows.size());
+  next->keys.reserve(rows.size());
+  next->prefixes.reserve(rows.size());
+  States states;
   Changes changes;
+  next_expiry_ = WallClock::time_point::max();
   for (auto& row : rows) {
-    const auto known = previous->find(row.hash);
-    const bool is_known = known != previous->end() && known->second.caller->key_id == row.id;
-    CallerPtr caller = make_caller(row);
-    if (is_known && is_same(*known->second.caller, *caller)) caller = known->second.caller;
-    if (!is_known) changes.added.push_back({caller, row.name});
-    next->emplace(row.hash, LiveKey{std::move(caller), std::move(row.name)});
+    const auto known = previous->keys.find(row.hash);
+    const bool is_known = known != previous->keys.end() && known->second->row.id == row.id;
+    const bool is_unchanged = is_known && are_same(known->second->row, row);
+    const CallerPtr caller = is_unchanged ? known->second->caller : make_caller(row, now);
+    const KeyState state = state_of(row, wall_now);
+    if (state != KeyState::kLive) states.emplace(value(row.id), state);
+    if (state == KeyState::kLive && row.expires_at) next_expiry_ = std::min(next_expiry_, *row.expires_at);
+    if (!is_known) {
+      changes.added.push_back({caller, row.name});
+    } else {
+      const bool was_live = !told_.contains(value(row.id));
+      if (!was_live && state == KeyState::kLive) changes.enabled.push_back({caller, row.name});
+      if (was_live && state == KeyState::kDisabled) changes.disabled.push_back({caller, row.name});
+      if (was_live && state == KeyState::kExpired) changes.expired.push_back({caller, row.name});
+    }
+    const auto hash = row.hash;
+    next->prefixes.insert(row.prefix);
+    next->keys.emplace(hash, std::make_shared<const Key>(Key{std::move(row), caller}));
   }
-  for (const auto& [hash, key] : *previous) {
-    const auto kept = next->find(hash);
-    if (kept == next->end() || kept->second.caller->key_id != key.caller->key_id) {
-      changes.removed.push_back({key.caller, key.name});
+  for (const auto& [hash, key] : previous->keys) {
+    const auto kept = next->keys.find(hash);
+    if (kept == next->keys.end() || kept->second->row.id != key->row.id) {
+      changes.removed.push_back({key->caller, key->row.name});
     }
   }
-  {
-    const std::lock_guard lock(mutex_);
-    snapshot_ = std::move(next);
-  }
+  told_ = std::move(states);
+  publish(std::move(next));
   confirm(now);
+  return changes;
+}
+
+KeyTable::Changes KeyTable::expire(WallClock::time_point wall_now) {
+  Changes changes;
+  const std::lock_guard writing(write_mutex_);
+  if (wall_now < next_expiry_) return changes;
+  next_expiry_ = WallClock::time_point::max();
+  const auto known = snapshot();
+  for (const auto& [hash, key] : known->keys) {
+    const auto& expires_at = key->row.expires_at;
+    if (!expires_at || told_.contains(value(key->row.id))) continue;
+    if (*expires_at > wall_now) {
+      next_expiry_ = std::min(next_expiry_, *expires_at);
+    } else {
+      told_.emplace(value(key->row.id), KeyState::kExpired);
+      changes.expired.push_back({key->caller, key->row.name});
+    }
+  }
   return changes;
 }
 
@@ -49,10 +104,52 @@ void KeyTable::confirm(Clock::time_point now) noexcept {
   confirmed_at_.store(now.time_since_epoch().count(), std::memory_order_release);
 }
 
-CallerPtr KeyTable::find(const storage::KeyHash& hash) const {
-  const auto keys = snapshot();
-  const auto found = keys->find(hash);
-  return found == keys->end() ? nullptr : found->second.caller;
+std::vector<CallerPtr> KeyTable::set_policy(PolicyPtr policy, Clock::time_point now) {
+  std::vector<CallerPtr> changed;
+  const std::lock_guard writing(write_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    policy_ = std::move(policy);
+  }
+  const auto previous = snapshot();
+  auto next = std::make_shared<Snapshot>(*previous);
+  for (auto& [hash, key] : next->keys) {
+    auto caller = make_caller(key->row, now);
+    const bool is_live = !told_.contains(value(key->row.id));
+    if (is_live && !list_alike(*key->caller->grant->rights(), *caller->grant->rights())) changed.push_back(caller);
+    key = std::make_shared<const Key>(Key{key->row, std::move(caller)});
+  }
+  publish(std::move(next));
+  return changed;
+}
+
+PolicyPtr KeyTable::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+bool KeyTable::knows_prefix(std::string_view prefix) const {
+  return snapshot()->prefixes.contains(std::string(prefix));
+}
+
+KeyTable::Found KeyTable::find(const storage::KeyHash& hash, WallClock::time_point wall_now) const {
+  const auto known = snapshot();
+  const auto found = known->keys.find(hash);
+  if (found == known->keys.end()) return {};
+  const Key& key = *found->second;
+  return {key.caller, state_of(key.row, wall_now), key.row.expires_at};
+}
+
+std::vector<KnownKey> KeyTable::keys() const {
+  const auto known = snapshot();
+  std::vector<KnownKey> keys;
+  keys.reserve(known->keys.size());
+  for (const auto& [hash, key] : known->keys) {
+    const auto& row = key->row;
+    keys.push_back({key->caller, row.name, row.owner, scopes_of(row), row.disabled, row.expires_at});
+  }
+  std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.caller->key_id < b.caller->key_id; });
+  return keys;
 }
 
 KeyTable::Clock::duration KeyTable::unconfirmed_for(Clock::time_point now) const noexcept {
@@ -66,9 +163,19 @@ std::shared_ptr<const KeyTable::Snapshot> KeyTable::snapshot() const {
   return snapshot_;
 }
 
-CallerPtr KeyTable::make_caller(const storage::KeyRow& row) const {
+void KeyTable::publish(std::shared_ptr<const Snapshot> next) {
+  const std::lock_guard lock(mutex_);
+  snapshot_.swap(next);  // what nobody needs any more ends behind the lock
+}
+
+CallerPtr KeyTable::make_caller(const storage::KeyRow& row, Clock::time_point now) const {
+  const PolicyPtr policy = this->policy();
+  const Membership& membership = policy->membership();
   // One spelling for one person, however the key's owner was typed.
-  const Member* owner = row.owner.empty() ? nullptr : membership_.find(row.tenant, row.owner);
+  const Member* owner = row.owner.empty() ? nullptr : membership.find(row.tenant, row.owner);
+  const Role role = membership.role_of(row.tenant, row.owner);
+  auto rights = policy->rights(row.tenant, role, scopes_of(row));
+  const bool read_only = rights->read_only();
   return std::make_shared<const Caller>(
       Caller{.tenant_id = row.tenant_id,
              .tenant = row.tenant,
@@ -76,8 +183,10 @@ CallerPtr KeyTable::make_caller(const storage::KeyRow& row) const {
              .key_id = row.id,
              .key_prefix = row.prefix,
              .principal = owner != nullptr ? owner->email : (row.owner.empty() ? row.name : row.owner),
-             .role = membership_.role_of(row.tenant, row.owner),
-             .members = membership_.members_of(row.tenant)});
+             .role = role,
+             .members = membership.members_of(row.tenant),
+             .read_only = read_only,
+             .grant = make_grant(std::move(rights), policy->limits(row.tenant), {row.tenant, row.id}, meters_, now)});
 }
 
 }  // namespace toolhost::access

@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/lower.hpp"
+
 namespace toolhost::access {
 namespace {
 
 constexpr std::string_view kEverybody = "*@";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 }  // namespace
 
@@ -21,11 +16,11 @@ Membership::Membership(const PeopleOfTenants& tenants) {
   auto all = std::make_shared<std::map<std::string, Tenant, std::less<>>>();
   for (const auto& [name, people] : tenants) {
     Tenant& tenant = (*all)[name];
-    tenant.default_role = people.default_role;
+    tenant.by_default = {.role = people.default_role, .place = people.default_place};
     auto members = std::make_shared<Members>();
     for (const Member& member : people.members) {
       if (member.email.starts_with(kEverybody)) {
-        tenant.by_domain.emplace(lower(member.email.substr(kEverybody.size())), member.role);
+        tenant.by_domain.emplace(lower(member.email.substr(kEverybody.size())), member);
       } else if (tenant.by_email.emplace(lower(member.email), member).second) {
         members->push_back(member);
       }
@@ -45,13 +40,19 @@ const Member* Membership::find(std::string_view tenant_name, std::string_view em
 }
 
 Role Membership::role_of(std::string_view tenant_name, std::string_view email) const {
+  return origin_of_role(tenant_name, email).role;
+}
+
+RoleOrigin Membership::origin_of_role(std::string_view tenant_name, std::string_view email) const {
   const Tenant* known = tenant(tenant_name);
-  if (known == nullptr) return Role::kAgent;
-  if (const Member* member = find(tenant_name, email)) return member->role;
+  if (known == nullptr) return {};
+  if (const Member* member = find(tenant_name, email))
+    return {.role = member->role, .kind = RoleOrigin::Kind::kPerson, .place = member->place};
   const auto at = email.rfind('@');
-  if (at == std::string_view::npos) return known->default_role;
+  if (at == std::string_view::npos) return known->by_default;
   const auto found = known->by_domain.find(lower(email.substr(at + 1)));
-  return found == known->by_domain.end() ? known->default_role : found->second;
+  if (found == known->by_domain.end()) return known->by_default;
+  return {.role = found->second.role, .kind = RoleOrigin::Kind::kDomain, .place = found->second.place};
 }
 
 std::shared_ptr<const Members> Membership::members_of(std::string_view tenant_name) const {

@@ -13,8 +13,18 @@ namespace toolhost::access {
 struct TenantPeople {
   Members members;                   ///< an e-mail address "*@acme.com" stands for everybody of that domain
   Role default_role = Role::kAgent;  ///< of keys whose owner is nobody of these, or that have no owner
+  SourcePlace default_place{};       ///< where that was said
+  bool operator==(const TenantPeople&) const = default;
 };
 using PeopleOfTenants = std::map<std::string, TenantPeople, std::less<>>;
+
+/// Why somebody has a role.
+struct RoleOrigin {
+  enum class Kind { kPerson, kDomain, kDefault };
+  Role role = Role::kAgent;
+  Kind kind = Kind::kDefault;
+  SourcePlace place{};  ///< the line that decided
+};
 
 /// Who belongs to which tenant. Immutable; copies share their contents. E-mail addresses are compared without case.
 class Membership {
@@ -26,14 +36,15 @@ class Membership {
   [[nodiscard]] const Member* find(std::string_view tenant, std::string_view email) const;
   /// Of the person with this e-mail address, else of everybody in its domain, else the tenant's default.
   [[nodiscard]] Role role_of(std::string_view tenant, std::string_view email) const;
+  [[nodiscard]] RoleOrigin origin_of_role(std::string_view tenant, std::string_view email) const;
   /// The people who are named one by one, sorted by name; null when there are none.
   [[nodiscard]] std::shared_ptr<const Members> members_of(std::string_view tenant) const;
 
  private:
   struct Tenant {
-    std::map<std::string, Member> by_email;  // in lower case
-    std::map<std::string, Role> by_domain;   // in lower case
-    Role default_role = Role::kAgent;
+    std::map<std::string, Member> by_email;   // in lower case
+    std::map<std::string, Member> by_domain;  // in lower case
+    RoleOrigin by_default;
     std::shared_ptr<const Members> members;
   };
   [[nodiscard]] const Tenant* tenant(std::string_view name) const;

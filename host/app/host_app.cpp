@@ -1,19 +1,28 @@
 #include "app/host_app.hpp"
 
-#include <sys/resource.h>
-
+#include <atomic>
 #include <csignal>
-#include <fstream>
 #include <iostream>
 #include <mutex>
+#include <utility>
 
 #include "access/api_key.hpp"
 #include "access/gatekeeper.hpp"
-#include "app/connection_help.hpp"
-#include "app/exit_code.hpp"
+#include "app/admin_socket.hpp"
+#include "app/commands/exit_code.hpp"
+#include "app/config/config_check.hpp"
+#include "app/control_handlers.hpp"
+#include "app/file_watch.hpp"
+#include "app/host_parts.hpp"
 #include "app/http_front.hpp"
+#include "app/metrics_endpoint.hpp"
+#include "app/observe_handlers.hpp"
+#include "app/reload.hpp"
 #include "base/deadline.hpp"
+#include "observability/audit_journal.hpp"
+#include "observability/metrics.hpp"
 #include "plugin_runtime/black_box.hpp"
+#include "storage/audit_shipper.hpp"
 #include "storage/directory_store.hpp"
 #include "storage/migrator.hpp"
 
@@ -24,8 +33,8 @@ using observability::HostNotice;
 using observability::Severity;
 
 constexpr std::chrono::milliseconds kSupervisionPeriod{100};
-constexpr std::chrono::seconds kDatabaseSilence{
-    3};  // without a word from the database for this long the host is not ready
+// Without a word from the database for this long the host is not ready.
+constexpr std::chrono::seconds kDatabaseSilence{3};
 
 Result<Secret> load_secret(const std::optional<SecretReference>& reference, const HostConfig& config,
                            const char* file) {
@@ -38,95 +47,6 @@ Result<Secret> load_secret(const std::optional<SecretReference>& reference, cons
   return secret;
 }
 
-std::string base_url(const HostConfig& config, std::uint16_t port) {
-  if (!config.public_url.empty()) return config.public_url;
-  const bool any_address = config.http.address == "0.0.0.0" || config.http.address == "::";
-  std::string address = any_address ? "127.0.0.1" : config.http.address;
-  if (address.find(':') != std::string::npos) address = "[" + address + "]";
-  return "http://" + address + ":" + std::to_string(port);
-}
-
-/// The key of a very first start, shown once.
-struct FirstKey {
-  std::string tenant;
-  Secret key;
-};
-
-/// Creates the configured tenants that are missing; on a database without any, "demo" when none is configured.
-Result<> prepare_tenants(const HostConfig& config, storage::DirectoryStore& directory) {
-  const auto existing = directory.tenants();
-  if (!existing) return existing.error();
-
-  std::vector<TenantConfig> wanted = config.tenants;
-  if (existing->empty() && wanted.empty()) wanted.push_back({.name = "demo", .title = "Demo"});
-  for (const auto& tenant : wanted) {
-    const bool known =
-        std::any_of(existing->begin(), existing->end(), [&](const auto& row) { return row.name == tenant.name; });
-    if (known) continue;
-    const auto created = directory.create_tenant(tenant.name, tenant.title, tenant.time_zone);
-    if (!created && created.error().code != Errc::kConflict)
-      return created.error();  // kConflict: another host was quicker
-  }
-  return {};
-}
-
-/// Keys are worth what the pepper is that hashed them: a lost one must be noticed, not replaced.
-Result<Secret> load_pepper_of(const HostConfig& config, storage::DirectoryStore& directory) {
-  const auto file = config.data_dir / "secrets" / "pepper";
-  if (!config.pepper && !std::filesystem::exists(file)) {
-    const auto keys = directory.keys(std::nullopt);
-    if (!keys) return keys.error();
-    if (!keys->empty()) {
-      return Error{Errc::kInvalidArgument,
-                   "the database holds " + std::to_string(keys->size()) + " API keys, but " + file.string() +
-                       ", which they were hashed with, is missing; put it back or name it as keys.pepper in the "
-                       "configuration. To begin anew, delete the keys first: toolhost key delete",
-                   ""};
-    }
-  }
-  return load_pepper(config);
-}
-
-/// The key of the very first start, when nobody has been shown one yet. Made last, so that a start that fails loses
-/// none.
-Result<std::optional<FirstKey>> make_first_key(const HostConfig& config, storage::DirectoryStore& directory,
-                                               const Secret& pepper) {
-  const auto shown_before = config.data_dir / "secrets" / "first-key-shown";
-  if (std::filesystem::exists(shown_before)) return std::optional<FirstKey>();
-  const auto keys = directory.keys(std::nullopt);
-  if (!keys) return keys.error();
-  const auto tenants = directory.tenants();
-  if (!tenants) return tenants.error();
-  std::optional<FirstKey> first_key;
-  if (keys->empty() && !tenants->empty()) {
-    const std::string name = config.tenants.empty() ? tenants->front().name : config.tenants.front().name;
-    const auto tenant = directory.tenant(name);
-    if (!tenant) return tenant.error();
-    auto key = access::generate_key(pepper);
-    const auto stored = directory.insert_key(tenant->id, "First key", "", key.prefix, key.hash, 1);
-    if (!stored) return stored.error();
-    first_key = FirstKey{tenant->name, std::move(key.text)};
-  }
-  std::ofstream(shown_before) << "Keys are made with 'toolhost key create' from now on.\n";
-  return first_key;
-}
-
-void print_welcome(const HostConfig& config, const std::string& url, const std::optional<FirstKey>& first_key) {
-  std::cout << "Toolhost " << TOOLHOST_VERSION << "\n"
-            << "  data     " << config.data_dir.string() << "\n"
-            << "  config   " << (config.file.empty() ? "built-in defaults" : config.file.string()) << "\n";
-  if (first_key) {
-    const std::string key(first_key->key.reveal());
-    std::cout << "\nYour API key for tenant \"" << first_key->tenant << "\". It is shown only this once:\n\n    " << key
-              << "\n\n"
-              << "Paste one of these into your assistant.\n\n"
-              << connection_snippets(url, key);
-  } else {
-    std::cout << "  new key  toolhost key create --tenant NAME --name NAME\n";
-  }
-  std::cout << "\nlistening on " << url << std::endl;
-}
-
 /// Blocks the signals that end the host, for this thread and all that it starts, so that the main loop receives them.
 sigset_t block_end_signals() {
   sigset_t signals;
@@ -137,17 +57,26 @@ sigset_t block_end_signals() {
   return signals;
 }
 
-/// Looks after the embedded database until a signal asks the host to end.
-void run_until_signal(const sigset_t& signals, storage::EmbeddedPostgres* database) {
+/// Looks after the embedded database until a signal asks the host to end. SIGHUP reloads, but when the terminal is gone
+/// that the host was started from: then it ends with it.
+void run_until_signal(const sigset_t& signals, storage::EmbeddedPostgres* database, ConfigurationControl& control) {
   const timespec period{0, std::chrono::nanoseconds(kSupervisionPeriod).count()};
-  while (sigtimedwait(&signals, nullptr, &period) < 0) {
+  for (;;) {
+    siginfo_t info{};
+    const int signal = sigtimedwait(&signals, &info, &period);
+    if (signal == SIGHUP && info.si_code != SI_KERNEL) {
+      control.request(ReloadTrigger::kSignal);
+    } else if (signal > 0) {
+      return;
+    }
     if (database != nullptr) database->supervise();
   }
 }
 
 /// From here on a further signal ends the process at once: nobody has to wait for a drain twice.
 void end_at_next_signal(const sigset_t& signals) {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+  std::signal(SIGHUP, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
@@ -157,111 +86,238 @@ int fail(const Error& error) {
   return exit_code_of(error.code);
 }
 
-std::vector<std::string> reasons_not_ready(const access::Gatekeeper& gatekeeper,
-                                           const plugin_runtime::PluginHost& plugins) {
-  std::vector<std::string> reasons;
-  if (gatekeeper.unconfirmed_for() > kDatabaseSilence) {
-    reasons.push_back("the database has not answered for " +
-                      std::to_string(gatekeeper.unconfirmed_for().count() / 1000) + " s");
-  }
-  for (const auto& plugin : plugins.plugins()) {
-    // Whoever asks has no key: why, which may name files, is in the log and in `toolhost plugin list`.
-    if (plugin.state != "serving") reasons.push_back("plugin " + plugin.id + " is " + plugin.state);
-  }
-  return reasons;
-}
-
-/// Whom scheduled jobs run for: one caller for each tenant of the database. While the database is away, those of last
-/// time.
-class TenantCallers {
+/// The watch on the files, which knows the control and is known by it.
+class SharedWatch {
  public:
-  TenantCallers(const storage::DatabaseAddress& address, access::Membership membership)
-      : directory_(storage::DirectoryStore::create(address)), membership_(std::move(membership)) {}
-
-  std::vector<CallerPtr> get() {
+  void set(std::unique_ptr<FileWatch> watch) {
+    std::unique_ptr<FileWatch> before;  // ends without the lock
     const std::lock_guard lock(mutex_);
-    const auto tenants = directory_->tenants();
-    if (!tenants) return callers_;
-    callers_.clear();
-    for (const auto& tenant : *tenants) callers_.push_back(access::host_caller(tenant, membership_));
-    return callers_;
+    before = std::exchange(watch_, std::move(watch));
+  }
+  void watch(WatchedPaths paths) {
+    const std::lock_guard lock(mutex_);
+    if (watch_) watch_->watch(std::move(paths));
   }
 
  private:
-  std::mutex mutex_;  // the directory belongs to one thread at a time
-  const std::unique_ptr<storage::DirectoryStore> directory_;
-  const access::Membership membership_;
-  std::vector<CallerPtr> callers_;
+  std::mutex mutex_;
+  std::unique_ptr<FileWatch> watch_;
 };
-
-Result<std::unique_ptr<observability::EventSink>> create_events(const HostConfig& config) {
-  auto journal = observability::create_audit_journal(config.data_dir / "audit");
-  if (!journal) return journal.error();
-  std::vector<std::unique_ptr<observability::EventSink>> sinks;
-  sinks.push_back(observability::create_log_sink(config.log));
-  sinks.push_back(std::move(*journal));
-  return observability::create_fan_out(std::move(sinks));
-}
 
 /// Everything a serving host is made of, in the order in which it is built; members end in the reverse order.
 struct Host {
   std::unique_ptr<observability::EventSink> events;
+  observability::LogSink* log = nullptr;           // of events
+  observability::Metrics* metrics = nullptr;       // of events
+  observability::AuditJournal* journal = nullptr;  // of events
   OpenDatabase database;
+  std::unique_ptr<storage::DirectoryStore> directory;  // one thread at a time: the main thread, then the control's
+  std::shared_ptr<TenantCallers> tenant_callers;
+  std::unique_ptr<storage::AuditShipper> shipper;
   std::unique_ptr<plugin_runtime::PluginHost> plugins;
   std::unique_ptr<access::Gatekeeper> gatekeeper;
   std::unique_ptr<protocol::McpEndpoint> mcp;
+  std::unique_ptr<ConfigurationControl> control;
   std::unique_ptr<HttpFront> front;
   std::unique_ptr<transport::HttpServer> server;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint;
+  SharedWatch watch;
+  std::unique_ptr<AdminServer> admin;
   std::optional<FirstKey> first_key;
+  std::string config_file;
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::atomic<bool> is_observed = false;  // every metric is known
 };
 
-Result<Host> build(HostConfig& config) {
-  Host host;
-  auto events = create_events(config);
-  if (!events) return events.error();
-  host.events = std::move(*events);
+Result<> build_events(Host& host, const HostConfig& config) {
+  auto journal = observability::AuditJournal::open({.directory = config.data_dir / "audit"});
+  if (!journal) return journal.error();
+  auto log = observability::create_log_sink(config.log);
+  auto metrics = observability::Metrics::create(TOOLHOST_VERSION);
+  (*journal)->set_keeps_calls(config.audit.keeps_calls);
+  host.config_file = config.file.string();
+  host.log = log.get();
+  host.metrics = metrics.get();
+  host.journal = journal->get();
+  std::vector<std::unique_ptr<observability::EventSink>> sinks;
+  sinks.push_back(std::move(*journal));  // first: what is answered has its record
+  sinks.push_back(std::move(log));
+  sinks.push_back(std::move(metrics));
+  host.events = observability::create_fan_out(std::move(sinks));
+  return {};
+}
 
+Result<> build_database(Host& host, const HostConfig& config) {
   auto database = open_database(config, DatabaseUse::kServe, *host.events);
   if (!database) return database.error();
   host.database = std::move(*database);
-  const auto& address = host.database.address;
+  host.directory = storage::DirectoryStore::create(host.database.address);
+  return prepare_tenants(config, *host.directory);
+}
 
-  const auto directory = storage::DirectoryStore::create(address);
-  if (const auto prepared = prepare_tenants(config, *directory); !prepared) return prepared.error();
-  auto pepper = load_pepper_of(config, *directory);
-  if (!pepper) return pepper.error();
+storage::AuditShipperConfig shipper_config(const HostConfig& config) {
+  return {.retention = config.audit.retention, .checkpoint_every = config.audit.checkpoint_every};
+}
 
+Result<> build_plugins(Host& host, const HostConfig& config, const access::PolicyPtr& policy) {
   auto plugin_config = plugin_host_config(config);
   if (!plugin_config) return plugin_config.error();
-  config.keys.membership = membership_of(config);
-  plugin_config->job_callers = [callers = std::make_shared<TenantCallers>(address, config.keys.membership)] {
-    return callers->get();
-  };
-  auto plugins = plugin_runtime::PluginHost::start(*plugin_config, address, *host.events);
+  host.tenant_callers = std::make_shared<TenantCallers>(host.database.address, policy);
+  plugin_config->job_callers = [callers = host.tenant_callers] { return callers->get(); };
+  auto plugins = plugin_runtime::PluginHost::start(*plugin_config, host.database.address, *host.events);
   if (!plugins) return plugins.error();
   host.plugins = std::move(*plugins);
+  const auto problems = check_against_plugins(config, *host.plugins);
+  for (const auto& problem : problems) std::cerr << to_string(problem) << "\n";
+  if (!problems.empty()) return Error{Errc::kInvalidArgument, "the configuration cannot be used; see above", ""};
+  return {};
+}
 
+Result<> build_access(Host& host, const HostConfig& config, const access::PolicyPtr& policy, const Secret& pepper) {
+  access::GatekeeperConfig keys = config.keys;
+  keys.policy = policy;
   auto gatekeeper =
-      access::Gatekeeper::start(address, Secret(std::string(pepper->reveal())), config.keys, *host.events);
+      access::Gatekeeper::start(host.database.address, Secret(std::string(pepper.reveal())), keys, *host.events);
   if (!gatekeeper) return gatekeeper.error();
   host.gatekeeper = std::move(*gatekeeper);
+  return {};
+}
 
+Result<> build_protocol(Host& host, const HostConfig& config) {
   auto sealing_key = load_sealing_key(config);
   if (!sealing_key) return sealing_key.error();
-  config.mcp.sealing_key = std::move(*sealing_key);
-  host.mcp = protocol::McpEndpoint::create(std::move(config.mcp), *host.gatekeeper, *host.plugins, *host.events);
-  host.front = std::make_unique<HttpFront>(*host.mcp, [&gatekeeper = *host.gatekeeper, &plugins = *host.plugins] {
-    return reasons_not_ready(gatekeeper, plugins);
-  });
+  auto mcp = copy_of(config.mcp);
+  mcp.sealing_key = std::move(*sealing_key);
+  mcp.failed_sign_in_period = config.keys.failed_sign_in_period;
+  mcp.has_room = [&journal = *host.journal] { return journal.has_room(); };
+  host.mcp = protocol::McpEndpoint::create(std::move(mcp), *host.gatekeeper, *host.plugins, *host.events);
+  return {};
+}
 
+/// Sets the least severe lines of the log, the plugins' own among them.
+std::function<void(Severity)> level_switch(Host& host) {
+  return [&log = *host.log, &plugins = *host.plugins](Severity level) {
+    log.set_level(level);
+    plugins.set_log_level(level);
+  };
+}
+
+/// What a reload changes; see ConfigurationControl.
+void build_control(Host& host, const std::shared_ptr<const HostConfig>& config, const access::PolicyPtr& policy,
+                   const std::function<LoadedConfig()>& load) {
+  ReloadedParts parts{
+      .gatekeeper = *host.gatekeeper, .plugins = *host.plugins, .mcp = *host.mcp, .events = *host.events, .load = load};
+  parts.prepare = [&directory = *host.directory](const HostConfig& wanted) {
+    return prepare_tenants(wanted, directory);
+  };
+  parts.apply = [&host, set_level = level_switch(host)](const HostConfig& before, const HostConfig& now,
+                                                        const access::PolicyPtr& compiled) {
+    host.tenant_callers->set_policy(compiled);
+    if (before.log.level != now.log.level) set_level(now.log.level);  // else what log-level set stays
+    host.shipper->set_config(shipper_config(now));
+    host.journal->set_keeps_calls(now.audit.keeps_calls);
+  };
+  parts.on_loaded = [&watch = host.watch](const LoadedConfig& loaded) { watch.watch(watched_paths(loaded)); };
+  host.control = ConfigurationControl::create(config, policy, std::move(parts));
+}
+
+ObservedHost observed(const Host& host) {
+  return {.plugins = *host.plugins,
+          .gatekeeper = *host.gatekeeper,
+          .mcp = *host.mcp,
+          .server = *host.server,
+          .journal = *host.journal,
+          .shipper = *host.shipper};
+}
+
+ReadinessReport readiness_of(const Host& host) {
+  ReadinessReport report;
+  const auto silence = host.gatekeeper->unconfirmed_for();
+  if (silence > kDatabaseSilence)
+    report.reasons.push_back("the database has not answered for " + std::to_string(silence.count() / 1000) + " s");
+  for (const auto& plugin : host.plugins->plugins()) {
+    // Whoever asks has no key: why, which may name files, is in the log and in `toolhost plugin list`.
+    if (plugin.state != "serving") report.reasons.push_back("plugin " + plugin.id + " is " + plugin.state);
+  }
+  if (!host.journal->has_room())
+    report.reasons.emplace_back("the audit journal is full: the disk has no room, or the database takes no records");
+  if (const auto place = host.control->problem(); !place.empty()) {
+    report.warnings.push_back("the configuration was refused when it was last read (" + place + "); generation " +
+                              std::to_string(host.control->generation()) + " stays in force");
+  }
+  return report;
+}
+
+Result<> build_listeners(Host& host, const HostConfig& config) {
+  const Readiness readiness = [&host] { return readiness_of(host); };
+  const MetricsText metrics = [&host] { return host.is_observed ? host.metrics->text() : std::string(); };
+  host.front = std::make_unique<HttpFront>(*host.mcp, readiness, config.metrics.own_listener ? nullptr : metrics);
   auto server = transport::HttpServer::start(config.http, *host.front, *host.events);
   if (!server) return server.error();
   host.server = std::move(*server);
+  add_host_metrics(*host.metrics, observed(host));
+  host.is_observed = true;
+  if (!config.metrics.own_listener) return {};
+  auto endpoint = MetricsEndpoint::start(config.metrics, readiness, metrics, *host.events);
+  if (!endpoint) return endpoint.error();
+  host.metrics_endpoint = std::move(*endpoint);
+  return {};
+}
 
-  auto first_key = make_first_key(config, *directory, *pepper);
+HostStatus status_of(const Host& host) {
+  HostStatus status{
+      .version = TOOLHOST_VERSION,
+      .config_file = host.config_file,
+      .generation = host.control->generation(),
+      .uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - host.started),
+      .readiness = readiness_of(host)};
+  count(status, observed(host));
+  return status;
+}
+
+ListeningOn listening_on(const Host& host) {
+  return {.port = host.server->port(),
+          .metrics_port = host.metrics_endpoint ? std::optional(host.metrics_endpoint->port()) : std::nullopt};
+}
+
+/// How operators reach the running host.
+Result<> build_operation(Host& host, const HostConfig& config, WatchedPaths paths) {
+  auto handlers = control_handlers(*host.control, *host.gatekeeper, *host.plugins);
+  handlers.merge(observe_handlers(*host.metrics, *host.log, level_switch(host), [&host] { return status_of(host); }));
+  auto admin = AdminServer::start(config.data_dir, std::move(handlers));
+  if (!admin) return admin.error();
+  host.admin = std::move(*admin);
+  if (config.reload.watch && !config.file.empty())
+    host.watch.set(
+        FileWatch::start(std::move(paths), [&control = *host.control] { control.request(ReloadTrigger::kFile); }));
+  return {};
+}
+
+/// `host` stays where it is: its parts know each other.
+Result<> build(Host& host, const std::shared_ptr<const HostConfig>& config, WatchedPaths paths,
+               const std::function<LoadedConfig()>& load) {
+  if (auto built = build_events(host, *config); !built) return built;
+  if (auto built = build_database(host, *config); !built) return built;
+  const auto pepper = load_pepper_of(*config, *host.directory);
+  if (!pepper) return pepper.error();
+  host.shipper = storage::AuditShipper::start(host.database.address, *host.journal, *pepper, shipper_config(*config),
+                                              *host.events);
+  const auto policy = access::Policy::compile(config->policy);
+  if (auto built = build_plugins(host, *config, policy); !built) return built;
+  if (auto built = build_access(host, *config, policy, *pepper); !built) return built;
+  if (auto built = build_protocol(host, *config); !built) return built;
+  build_control(host, config, policy, load);
+  if (auto built = build_listeners(host, *config); !built) return built;
+  auto first_key = make_first_key(*config, *host.directory, *pepper);
   if (!first_key) return first_key.error();
   host.first_key = std::move(*first_key);
-  return host;
+  if (auto built = build_operation(host, *config, std::move(paths)); !built) return built;
+  host.events->emit(observability::ConfigurationReloaded{.applied = true,
+                                                         .generation = host.control->generation(),
+                                                         .file = host.config_file,
+                                                         .trigger = "start",
+                                                         .summary = "in force since the start"});
+  return {};
 }
 
 }  // namespace
@@ -303,36 +359,42 @@ Result<Secret> load_sealing_key(const HostConfig& config) {
   return load_secret(config.sealing_key, config, "sealing-key");
 }
 
-Result<plugin_runtime::PluginHostConfig> plugin_host_config(HostConfig& config) {
+Result<plugin_runtime::PluginHostConfig> plugin_host_config(const HostConfig& config) {
   auto sealing_key = load_sealing_key(config);
   if (!sealing_key) return sealing_key.error();
-  for (auto& plugin : config.plugins.plugins) {
-    if (plugin.file.is_relative()) plugin.file = (config.plugin_dir / plugin.file).lexically_normal();
-  }
-  config.plugins.store_directory = config.data_dir / "plugins";
-  config.plugins.sealing_key = std::move(*sealing_key);
-  return std::move(config.plugins);
+  auto plugins = copy_of(config.plugins);
+  for (auto& plugin : plugins.plugins) plugin.file = plugin_file(config, plugin);
+  plugins.store_directory = config.data_dir / "plugins";
+  plugins.sealing_key = std::move(*sealing_key);
+  plugins.log_level = config.log.level;
+  return plugins;
 }
 
-int serve(HostConfig config) {
+int serve(LoadedConfig loaded, std::function<LoadedConfig()> load) {
   const sigset_t signals = block_end_signals();
   plugin_runtime::install_black_box();
 
-  auto built = build(config);
-  if (!built) return fail(built.error());
-  Host& host = *built;
+  WatchedPaths paths = watched_paths(loaded);
+  const auto config = std::make_shared<const HostConfig>(std::move(loaded.config));
+  Host host;
+  if (const auto built = build(host, config, std::move(paths), load); !built) return fail(built.error());
 
-  print_welcome(config, base_url(config, host.server->port()), host.first_key);
+  print_welcome(*config, listening_on(host), host.first_key);
   host.first_key.reset();
-  run_until_signal(signals, host.database.embedded.get());
+  run_until_signal(signals, host.database.embedded.get(), *host.control);
 
   end_at_next_signal(signals);
   host.events->emit(HostNotice{Severity::kInfo, "host", "stopping: waiting for running calls"});
-  const auto drained_by = Deadline::after(config.drain);  // one for all three
+  host.admin.reset();
+  host.watch.set(nullptr);
+  host.control->stop();
+  const auto drained_by = Deadline::after(config->drain);  // one for all
   const auto left = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(drained_by.left()); };
   host.mcp->stop(left());
   host.server->stop(left());
+  if (host.metrics_endpoint) host.metrics_endpoint->stop(left());
   host.plugins->stop(left());
+  host.shipper->flush(left());  // what is left then waits on disk for the next start
   host.events->emit(HostNotice{Severity::kInfo, "host", "stopped"});
   return kExitOk;
 }

@@ -1,7 +1,9 @@
 #pragma once
+#include <functional>
 #include <memory>
 
-#include "app/host_config.hpp"
+#include "app/config/config_loader.hpp"
+#include "app/config/host_config.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "observability/events.hpp"
@@ -28,10 +30,10 @@ Result<Secret> load_pepper(const HostConfig& config);
 Result<Secret> load_sealing_key(const HostConfig& config);
 
 /// Resolves relative plugin files, the plugin store and the sealing key; what PluginHost::start() takes.
-Result<plugin_runtime::PluginHostConfig> plugin_host_config(HostConfig& config);
+Result<plugin_runtime::PluginHostConfig> plugin_host_config(const HostConfig& config);
 
-/// Runs the host until SIGINT, SIGTERM or SIGHUP; a second signal ends the drain at once. Main thread; returns the
-/// process's exit code.
-int serve(HostConfig config);
+/// Runs the host until SIGINT or SIGTERM; a second one ends the drain at once. SIGHUP, and files that change, let it
+/// take its configuration from `load` anew. `loaded` has no problems. Main thread; returns the process's exit code.
+int serve(LoadedConfig loaded, std::function<LoadedConfig()> load);
 
 }  // namespace toolhost::app

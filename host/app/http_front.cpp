@@ -1,32 +1,84 @@
 #include "app/http_front.hpp"
 
 #include "base/json_writer.hpp"
+#include "observability/metrics.hpp"
+#include "transport/origin_policy.hpp"
 
 namespace toolhost::app {
+namespace {
+
+bool is_read(const transport::HttpRequest& request) {
+  return request.method == transport::Method::kGet || request.method == transport::Method::kHead;
+}
+
+/// Behind a proxy on this machine every peer is local, but few proxies send a loopback name as Host.
+bool is_from_this_machine(const transport::HttpRequest& request) {
+  std::string_view peer = request.remote_address;
+  if (peer.starts_with("::ffff:")) peer.remove_prefix(7);
+  return (peer.starts_with("127.") || peer == "::1") && transport::is_loopback_authority(request.host);
+}
+
+void write_texts(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  json.key(name).begin_array();
+  for (const auto& text : texts) json.string(text);
+  json.end_array();
+}
+
+void answer_ready(const ReadinessReport& report, transport::HttpResponse& response) {
+  const bool is_ready = report.reasons.empty();
+  response.status = is_ready ? 200 : 503;
+  response.content_type = "application/json";
+  JsonWriter json(response.body);
+  json.begin_object().member("status", is_ready ? "ready" : "not ready");
+  write_texts(json, "reasons", report.reasons);
+  write_texts(json, "warnings", report.warnings);
+  json.end_object();
+}
+
+boost::asio::awaitable<void> done() {
+  co_return;
+}
+
+}  // namespace
+
+bool answer_probe(const transport::HttpRequest& request, const Readiness& readiness,
+                  transport::HttpResponse& response) {
+  if (!is_read(request)) return false;
+  if (request.path == "/readyz") {
+    answer_ready(readiness(), response);
+    return true;
+  }
+  if (request.path != "/healthz") return false;
+  response.status = 200;
+  response.content_type = "application/json";
+  response.body = R"({"status":"ok"})";
+  return true;
+}
+
+void answer_metrics(const MetricsText& metrics, transport::HttpResponse& response) {
+  response.status = 200;
+  response.content_type = observability::kMetricsContentType;
+  response.body = metrics();
+}
+
+void answer_nothing_here(transport::HttpResponse& response) {
+  response.status = 404;
+  response.content_type = "application/json";
+  response.body = R"({"error":"not_found","message":"There is nothing at this address."})";
+}
 
 boost::asio::awaitable<void> HttpFront::handle(const transport::HttpRequest& request,
                                                transport::HttpResponse& response) {
   // No coroutine of its own on the way to a tool call: the next handler's is returned as it is.
-  const bool is_read = request.method == transport::Method::kGet || request.method == transport::Method::kHead;
-  if (is_read && request.path == "/healthz") return answer_probe(false, response);
-  if (is_read && request.path == "/readyz") return answer_probe(true, response);
-  return next_.handle(request, response);
-}
-
-boost::asio::awaitable<void> HttpFront::answer_probe(bool ready_probe, transport::HttpResponse& response) const {
-  std::vector<std::string> reasons;
-  if (ready_probe) reasons = readiness_();
-  response.status = reasons.empty() ? 200 : 503;
-  response.content_type = "application/json";
-  JsonWriter json(response.body);
-  json.begin_object().member("status", reasons.empty() ? (ready_probe ? "ready" : "ok") : "not ready");
-  if (!reasons.empty()) {
-    json.key("reasons").begin_array();
-    for (const auto& reason : reasons) json.string(reason);
-    json.end_array();
+  if (answer_probe(request, readiness_, response)) return done();
+  if (request.path != "/metrics" || !is_read(request)) return next_.handle(request, response);
+  if (metrics_ && is_from_this_machine(request)) {
+    answer_metrics(metrics_, response);
+  } else {
+    answer_nothing_here(response);
   }
-  json.end_object();
-  co_return;
+  return done();
 }
 
 }  // namespace toolhost::app

@@ -7,21 +7,36 @@
 
 namespace toolhost::app {
 
-/// First handler of every request: answers GET /healthz and GET /readyz itself, passes everything else on.
+/// What the readiness probe is told, one sentence each. Whoever asks has no key.
+struct ReadinessReport {
+  std::vector<std::string> reasons;   ///< why the host cannot do its work; empty: it is ready
+  std::vector<std::string> warnings;  ///< what is wrong without keeping it from working
+};
+/// Called on I/O threads; must not block.
+using Readiness = std::function<ReadinessReport()>;
+/// The metrics as text; called on I/O threads.
+using MetricsText = std::function<std::string()>;
+
+/// First handler of every request: answers GET /healthz, GET /readyz and, to peers on this machine, GET /metrics
+/// itself; passes everything else on.
 class HttpFront final : public transport::HttpHandler {
  public:
-  /// Why the host is not ready, one sentence each; empty when it is. Called on I/O threads; must not block.
-  using Readiness = std::function<std::vector<std::string>()>;
-
-  HttpFront(transport::HttpHandler& next, Readiness readiness) : next_(next), readiness_(std::move(readiness)) {}
+  /// Without `metrics` there is nothing at /metrics.
+  HttpFront(transport::HttpHandler& next, Readiness readiness, MetricsText metrics = {})
+      : next_(next), readiness_(std::move(readiness)), metrics_(std::move(metrics)) {}
   boost::asio::awaitable<void> handle(const transport::HttpRequest& request,
                                       transport::HttpResponse& response) override;
 
  private:
-  boost::asio::awaitable<void> answer_probe(bool ready_probe, transport::HttpResponse& response) const;
-
   transport::HttpHandler& next_;
   Readiness readiness_;
+  MetricsText metrics_;
 };
+
+/// Answers GET /healthz and GET /readyz; false when the request asks for neither.
+bool answer_probe(const transport::HttpRequest& request, const Readiness& readiness, transport::HttpResponse& response);
+
+void answer_metrics(const MetricsText& metrics, transport::HttpResponse& response);
+void answer_nothing_here(transport::HttpResponse& response);
 
 }  // namespace toolhost::app

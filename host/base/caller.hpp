@@ -4,16 +4,37 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/source_place.hpp"
 
 namespace toolhost {
+namespace access {
+class Grant;
+}
 
 /// What a person, and so each of their keys, is in a tenant. Later ones may do all that earlier ones may.
 enum class Role { kViewer, kAgent, kAdmin };
+
+/// "viewer", "agent", "admin": as configuration, protocols and plugins name it.
+constexpr const char* to_string(Role role) noexcept {
+  switch (role) {
+    case Role::kViewer:
+      return "viewer";
+    case Role::kAgent:
+      return "agent";
+    case Role::kAdmin:
+      return "admin";
+  }
+  return "unknown";
+}
 
 /// A person whom the operator has named as belonging to a tenant.
 struct Member {
   std::string email, name;
   Role role = Role::kAgent;
+  SourcePlace place{};  ///< where the person was named; does not count when members are compared
+  bool operator==(const Member& other) const {
+    return email == other.email && name == other.name && role == other.role;
+  }
 };
 using Members = std::vector<Member>;
 
@@ -28,6 +49,9 @@ struct Caller {
   std::string principal;   ///< the key owner's e-mail address, or the key's name when it has no owner
   Role role = Role::kAgent;
   std::shared_ptr<const Members> members;  ///< of the tenant, sorted by name; may be null when there are none
+  bool read_only = false;                  ///< whatever the tool says of itself, its transactions may only read
+  /// What the caller may call and how often; opaque below access. Null: everything, as the host itself.
+  std::shared_ptr<const access::Grant> grant;
 };
 using CallerPtr = std::shared_ptr<const Caller>;
 

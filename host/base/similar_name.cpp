@@ -4,14 +4,12 @@
 #include <array>
 #include <vector>
 
+#include "base/lower.hpp"
+
 namespace toolhost {
 namespace {
 
 constexpr std::size_t kLongestName = 64;  // bounds the work for hostile input
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 /// Optimal string alignment distance (Damerau-Levenshtein without repeated edits of one place).
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -1,59 +1,35 @@
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "observability/audit_journal.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <array>
+#include <atomic>
 #include <condition_variable>
-#include <cstdio>
+#include <map>
 #include <mutex>
-#include <string>
-#include <system_error>
+#include <optional>
 #include <thread>
-#include <vector>
+#include <utility>
 
-#include "observability/log.hpp"
+#include "observability/audited_event.hpp"
+#include "observability/journal_directory.hpp"
+#include "observability/journal_segment.hpp"
 #include "observability/log_line.hpp"
+#include "observability/refusal_folds.hpp"
 
 namespace toolhost::observability {
 namespace {
 
 using namespace std::chrono_literals;
-using Day = std::chrono::sys_days;
+using Clock = std::chrono::steady_clock;
 
-constexpr auto kInterval = 20ms;  // how long a line may wait for its write
-constexpr auto kWatchful = 1s;    // with nothing to do for so long, the writer waits to be woken
-constexpr auto kRetryInterval = 1s;
-constexpr auto kReportInterval = 60s;
-constexpr std::size_t kEarlyBytes = 1024 * 1024;  // written at once
-constexpr std::size_t kMaxPendingBytes = 16 * 1024 * 1024;
-
-/// Lines in the order in which they came; each part belongs to the file of one day.
-struct Batch {
-  struct Part {
-    Day day;
-    std::size_t end;  // offset in `text`
-  };
-  std::string text;
-  std::vector<Part> parts;
-
-  void append(Day day, std::string_view line) {
-    text += line;
-    if (parts.empty() || parts.back().day != day) {
-      parts.push_back({day, text.size()});
-    } else {
-      parts.back().end = text.size();
-    }
-  }
-  void clear() noexcept {
-    text.clear();
-    parts.clear();
-  }
-};
-
-std::string reason(int error) {
-  return std::generic_category().message(error);
-}
+constexpr auto kSyncPeriod = 1s;
+constexpr auto kRetryPeriod = 250ms;
+constexpr auto kReportPeriod = 60s;
+constexpr auto kFoldPeriod = 5s;
+constexpr auto kWaitPiece = 50ms;
+constexpr std::size_t kSlots = 4;  // segments that are mapped for writing, the next one included
 
 /// Straight to standard error: there must be a trace of it even when the log is what cannot be written.
 void report(std::string_view message) {
@@ -66,209 +42,406 @@ void report(std::string_view message) {
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 
-/// The file of the day, opened when the day changes. One thread at a time.
-class DayFile {
+class Journal final : public AuditJournal {
  public:
-  explicit DayFile(const std::filesystem::path& directory) : directory_(directory) {}
-  ~DayFile() { close(); }
-  DayFile(const DayFile&) = delete;
-  DayFile& operator=(const DayFile&) = delete;
+  Journal(const AuditJournalConfig& config, JournalDirectory directory)
+      : capacity_(config.segment_bytes & ~std::size_t{15}),
+        reserve_(std::min(config.reserve_bytes, capacity_)),
+        directory_(std::move(directory)) {}
 
-  /// 0 or errno.
-  int open(Day day) {
-    if (descriptor_ >= 0 && day == day_) return 0;
-    close();
-    const std::chrono::year_month_day date(day);
-    char name[32];
-    std::snprintf(name, sizeof name, "audit-%04d-%02u-%02u.jsonl", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-    path_ = directory_ / name;
-    descriptor_ = ::open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (descriptor_ < 0) return errno;
-    day_ = day;
-    const int error = end_torn_line();
-    if (error != 0) close();
-    return error;
+  /// Makes the first segment.
+  Result<> start() {
+    std::uint64_t largest = 0;
+    old_ = directory_.take_up(largest);
+    first_ = directory_.number_behind(largest);
+    auto file = create(0);
+    if (!file) return file.error();
+    slot(0) = std::move(*file);
+    cursor_.store(kFirstRecordOffset, std::memory_order_release);
+    prepare_next();
+    keeper_ = std::thread([this] { keep(); });
+    return {};
   }
 
-  /// Writes from `text` and drops from it what was written; 0 or errno.
-  int write(std::string_view& text) const {
-    while (!text.empty()) {
-      const ssize_t written = ::write(descriptor_, text.data(), text.size());
-      if (written < 0 && errno != EINTR) return errno;
-      if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return 0;
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  void close() noexcept {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = -1;
-  }
-
-  /// A host that died on a full disk may have left half a line, which must not swallow the next one.
-  int end_torn_line() {
-    const off_t size = ::lseek(descriptor_, 0, SEEK_END);
-    char last = '\n';
-    if (size > 0 && ::pread(descriptor_, &last, 1, size - 1) != 1) return errno;
-    std::string_view newline = last == '\n' ? "" : "\n";
-    return write(newline);
-  }
-
-  const std::filesystem::path directory_;
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  Day day_{};
-};
-
-class AuditJournal final : public EventSink {
- public:
-  explicit AuditJournal(std::unique_ptr<DayFile> file) : file_(std::move(file)), writer_([this] { run(); }) {}
-
-  ~AuditJournal() override {
+  ~Journal() override {
     {
       const std::lock_guard lock(mutex_);
       is_ending_ = true;
     }
-    wake_writer_.notify_one();
-    writer_.join();
+    wake_keeper_.notify_one();
+    if (keeper_.joinable()) keeper_.join();
+    give_back();
   }
 
   void emit(const Event& event) noexcept override {
-    if (const auto* call = std::get_if<ToolCalled>(&event)) {
-      record("tool_called", [&](LogLine& line) {
-        line.field("tenant", call->caller.tenant)
-            .field("key", call->caller.key_prefix)
-            .field("principal", call->caller.principal)
-            .field("tool", call->tool)
-            .field("plugin", call->plugin)
-            .field("request", call->request_id)
-            .field("outcome", call->outcome)
-            .field("duration_us", call->duration.count());
-      });
-    } else if (const auto* key = std::get_if<KeyChanged>(&event)) {
-      record(key->change == KeyChange::kCreated ? "key_created" : "key_deleted", [&](LogLine& line) {
-        line.field("tenant", key->tenant).field("key", key->key_prefix).field("name", key->name);
-      });
-    }
-  }
-
- private:
-  template <class Describe>
-  void record(std::string_view word, const Describe& describe) {
-    thread_local std::string text;  // formatted outside of the lock
+    if (!is_audited(event, keeps_calls_.load(std::memory_order_relaxed))) return;
+    if (const auto refusal = refusal_in(event);
+        refusal && !folds_.admit(*refusal, has_room(), std::chrono::system_clock::now()))
+      return;
+    thread_local std::string text;
     text.clear();
-    const auto now = std::chrono::system_clock::now();
-    LogLine line(text, true, now, nullptr, word);
-    describe(line);
-    line.end();
-    append(std::chrono::floor<std::chrono::days>(now), text);
+    const std::int32_t tenant = append_event(text, event);
+    append(tenant, text);
   }
 
-  void append(Day day, std::string_view line) {
-    std::unique_lock lock(mutex_);
-    has_room_.wait(lock, [&] { return pending_.text.size() + line.size() <= kMaxPendingBytes; });
-    const std::size_t before = pending_.text.size();
-    pending_.append(day, line);
-    // A watchful writer looks every interval by itself: waking it for each line would cost the caller a system call.
-    if (!writer_sleeps_ && !(before < kEarlyBytes && pending_.text.size() >= kEarlyBytes)) return;
-    writer_sleeps_ = false;
-    lock.unlock();
-    wake_writer_.notify_one();
+  [[nodiscard]] bool has_room() const noexcept override {
+    return has_next_.load(std::memory_order_relaxed) ||
+           offset_in(cursor_.load(std::memory_order_relaxed)) + reserve_ <= capacity_;
   }
 
-  void run() {
-    Batch batch;
-    while (take(batch)) {
-      write(batch);
-      batch.clear();
+  void set_keeps_calls(bool keeps_calls) noexcept override {
+    keeps_calls_.store(keeps_calls, std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] AuditJournalState state() const override {
+    const std::uint64_t cursor = cursor_.load(std::memory_order_acquire);
+    const std::lock_guard lock(mutex_);
+    AuditJournalState state{.problem = problem_};
+    for (const auto& [number, size] : old_) state.waiting_bytes += size;
+    const std::uint64_t oldest_live = forgotten_.segment > first_ ? index_of(forgotten_.segment) : 0;
+    state.waiting_bytes +=
+        (index_in(cursor) - oldest_live) * capacity_ + std::min<std::uint64_t>(offset_in(cursor), capacity_);
+    if (forgotten_.segment >= first_ || old_.contains(forgotten_.segment)) {
+      state.waiting_bytes -= std::min(forgotten_.offset, state.waiting_bytes);
     }
+    return state;
   }
 
-  /// Waits for lines and moves them to `batch`; false at the end, when there are none left.
-  bool take(Batch& batch) {
-    std::unique_lock lock(mutex_);
-    const auto idle_since = std::chrono::steady_clock::now();
-    while (true) {
-      wake_writer_.wait_for(lock, kInterval, [&] { return is_ending_ || pending_.text.size() >= kEarlyBytes; });
-      if (!pending_.text.empty() || is_ending_) break;
-      if (std::chrono::steady_clock::now() - idle_since < kWatchful) continue;
-      writer_sleeps_ = true;
-      wake_writer_.wait(lock, [&] { return is_ending_ || !writer_sleeps_; });
-    }
-    std::swap(batch, pending_);
-    lock.unlock();
-    has_room_.notify_all();
-    return !batch.text.empty();
+  [[nodiscard]] std::string host_id() const override { return directory_.host_id(); }
+  Result<std::string> renew_host_id() override { return directory_.renew_host_id(); }
+
+  [[nodiscard]] JournalPosition begin() const override {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t oldest = old_.empty() ? std::max(first_, forgotten_.segment) : old_.begin()->first;
+    return {oldest, kFirstRecordOffset};
   }
 
-  void write(const Batch& batch) {
-    std::size_t begin = 0;
-    for (const Batch::Part& part : batch.parts) {
-      std::string_view text = std::string_view(batch.text).substr(begin, part.end - begin);
-      begin = part.end;
-      while (const int error = try_write(part.day, text)) {
-        if (wait_to_retry(error)) continue;
-        const std::string_view rest(text.data(),
-                                    static_cast<std::size_t>(batch.text.data() + batch.text.size() - text.data()));
-        const auto lines = std::count(rest.begin(), rest.end(), '\n');
-        report("the audit journal ends without " + std::to_string(lines) +
-               " lines that could not be written: " + reason(error));
-        return;
+  [[nodiscard]] JournalPosition start() const override { return {first_, kFirstRecordOffset}; }
+
+  [[nodiscard]] JournalPosition end() const override {
+    const std::uint64_t cursor = cursor_.load(std::memory_order_acquire);
+    return {number_of(index_in(cursor)), std::min<std::uint64_t>(offset_in(cursor), capacity_)};
+  }
+
+  Result<JournalBatch> read(JournalPosition from, std::size_t max_records, std::size_t max_bytes) override {
+    JournalBatch batch{.end = std::max(from, begin())};
+    for (;;) {
+      const bool is_done = batch.end.segment < first_ ? read_old(batch, max_records, max_bytes)
+                                                      : read_live(batch, max_records, max_bytes);
+      if (!problem_of_reader_.empty()) return Error{Errc::kUnavailable, std::exchange(problem_of_reader_, {}), {}};
+      if (is_done) return batch;
+      if (!batch.records.empty() || batch.damage.records > 0) {
+        batch.has_more = true;
+        return batch;
       }
     }
   }
 
-  int try_write(Day day, std::string_view& text) {
-    const int error = file_->open(day);
-    return error != 0 ? error : file_->write(text);
-  }
-
-  /// False when the journal ends.
-  bool wait_to_retry(int error) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now >= next_report_) {
-      report("cannot write the audit journal " + file_->path().string() + ": " + reason(error) +
-             "; calls wait when 16 MiB are unwritten; free space or fix the directory");
-      next_report_ = now + kReportInterval;
+  void forget(JournalPosition position) override {
+    std::vector<std::uint64_t> done;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto kept = old_.lower_bound(position.segment);
+      for (auto at = old_.begin(); at != kept; ++at) done.push_back(at->first);
+      old_.erase(old_.begin(), kept);
+      for (auto number = std::max(first_, forgotten_.segment); number < position.segment; number += kSegmentStep) {
+        done.push_back(number);
+      }
+      forgotten_ = std::max(forgotten_, position);
     }
-    std::unique_lock lock(mutex_);
-    return !wake_writer_.wait_for(lock, kRetryInterval, [&] { return is_ending_; });
+    if (read_number_ < position.segment) read_file_ = {};
+    std::error_code ignored;
+    for (const std::uint64_t number : done) std::filesystem::remove(directory_.path_of(number), ignored);
   }
 
-  // Used by the writer alone.
-  const std::unique_ptr<DayFile> file_;
-  std::chrono::steady_clock::time_point next_report_{};
+ private:
+  // One number says where the next record goes: how many segments this process has filled in its upper half, the offset
+  // in its lower one. Space is reserved by adding to it. A segment cannot go away below a writer, since nobody gets
+  // past a record that is not written.
+  static std::uint64_t index_in(std::uint64_t cursor) noexcept { return cursor >> 32; }
+  static std::uint64_t offset_in(std::uint64_t cursor) noexcept { return cursor & 0xFFFFFFFF; }
+  [[nodiscard]] std::uint64_t number_of(std::uint64_t index) const noexcept { return first_ + index * kSegmentStep; }
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t number) const noexcept { return (number - first_) / kSegmentStep; }
+  MappedFile& slot(std::uint64_t index) noexcept { return slots_[index % kSlots]; }
 
-  std::mutex mutex_;
-  std::condition_variable wake_writer_;
-  std::condition_variable has_room_;
-  Batch pending_;
-  bool writer_sleeps_ = false;
+  void append(std::int32_t tenant, std::string_view text) {
+    while (const auto full = try_append(tenant, text)) wait_for_segment_behind(*full);
+  }
+
+  /// The index of the segment that has no space for it; nothing: it is written.
+  std::optional<std::uint64_t> try_append(std::int32_t tenant, std::string_view text) {
+    const std::size_t needed = bytes_of_record(text.size());
+    const std::uint64_t cursor = cursor_.fetch_add(needed, std::memory_order_acq_rel);
+    const std::uint64_t index = index_in(cursor);
+    const std::uint64_t offset = offset_in(cursor);
+    if (offset + needed <= capacity_) {
+      write_record(slot(index).bytes(), number_of(index), offset, tenant, text);
+      return std::nullopt;
+    }
+    // The one whose record is cut by the end says so; those behind it have nothing to say it with.
+    if (offset < capacity_) write_padding(slot(index).bytes(), offset);
+    return index;
+  }
+
+  void wait_for_segment_behind(std::uint64_t index) {
+    std::unique_lock lock(mutex_);
+    while (index_in(cursor_.load(std::memory_order_acquire)) == index) {
+      if (has_next_.load(std::memory_order_relaxed)) {
+        cursor_.store((index + 1) << 32 | kFirstRecordOffset, std::memory_order_release);
+        has_next_.store(false, std::memory_order_relaxed);
+        wake_keeper_.notify_one();
+        has_segment_.notify_all();
+      } else {
+        has_segment_.wait_for(lock, kWaitPiece);
+      }
+    }
+  }
+
+  // ---- the keeper: makes the next segment, gives finished ones to the disk
+
+  void keep() {
+    auto next_sync = Clock::now() + kSyncPeriod;
+    auto next_fold = Clock::now() + kFoldPeriod;
+    bool can_grow = true;
+    std::unique_lock lock(mutex_);
+    while (!is_ending_) {
+      const auto until = can_grow ? next_sync : std::min(next_sync, Clock::now() + kRetryPeriod);
+      wake_keeper_.wait_until(lock, until, [&] { return is_ending_ || (can_grow && !has_next_.load()); });
+      lock.unlock();
+      release_finished();
+      if (!has_next_.load()) can_grow = prepare_next();
+      if (Clock::now() >= next_sync) {
+        begin_sync();
+        next_sync = Clock::now() + kSyncPeriod;
+      }
+      if (Clock::now() >= next_fold) {
+        if (untold_.empty()) untold_ = folds_.take(std::chrono::system_clock::now());
+        while (!untold_.empty() && has_room() && tell_last()) {
+        }
+        next_fold = Clock::now() + kFoldPeriod;
+      }
+      lock.lock();
+    }
+    lock.unlock();
+    for (auto& refusals : folds_.take(std::chrono::system_clock::now())) untold_.push_back(std::move(refusals));
+    while (!untold_.empty() && tell_last()) {
+    }
+  }
+
+  /// Of the refusals that are to be told; false when there is no space for it.
+  bool tell_last() {
+    std::string text;
+    append_refusals(text, untold_.back());
+    while (const auto full = try_append(untold_.back().tenant_id, text)) {
+      if (!has_next_.load() && !prepare_next()) return false;
+      wait_for_segment_behind(*full);  // which does not wait: there is one
+    }
+    untold_.pop_back();
+    return true;
+  }
+
+  Result<MappedFile> create(std::uint64_t index) {
+    auto file = MappedFile::create(directory_.path_of(number_of(index)), capacity_);
+    if (file) begin_segment(file->bytes());
+    return file;
+  }
+
+  /// False when there cannot be one now.
+  bool prepare_next() {
+    // While there is none, nobody leaves the current one.
+    const std::uint64_t index = index_in(cursor_.load(std::memory_order_acquire)) + 1;
+    if (slot(index).is_open()) return false;  // a writer has not finished yet, three segments ago
+    auto file = create(index);
+    if (!file) {
+      say(file.error().message);
+      return false;
+    }
+    slot(index) = std::move(*file);
+    {
+      const std::lock_guard lock(mutex_);
+      has_next_.store(true, std::memory_order_relaxed);
+      problem_.clear();
+    }
+    has_segment_.notify_all();
+    return true;
+  }
+
+  void say(const std::string& problem) {
+    {
+      const std::lock_guard lock(mutex_);
+      problem_ = "the audit journal cannot grow: " + problem;
+    }
+    const auto now = Clock::now();
+    if (now < next_report_) return;
+    next_report_ = now + kReportPeriod;
+    report("the audit journal cannot grow: " + problem + "; without space new calls are refused, and nothing is lost");
+  }
+
+  /// Unmaps the segments in which every record is written.
+  void release_finished() {
+    const std::uint64_t current = index_in(cursor_.load(std::memory_order_acquire));
+    for (; released_ < current; ++released_) {
+      MappedFile& file = slot(released_);
+      if (!is_finished(file.bytes())) return;
+      file.sync();
+      file = {};
+    }
+  }
+
+  static bool is_finished(std::span<const std::byte> segment) noexcept {
+    std::size_t at = kFirstRecordOffset;
+    while (at < segment.size()) {
+      const SegmentEntry entry = entry_of_live_segment(segment, at);
+      if (entry.kind == SegmentEntry::Kind::kNothing) return false;
+      at = entry.next;
+    }
+    return true;
+  }
+
+  /// Of the current segment, what came since the last time; those before are synced when they are finished.
+  void begin_sync() {
+    const std::uint64_t cursor = cursor_.load(std::memory_order_acquire);
+    const std::uint64_t before = std::exchange(synced_, cursor);
+    const std::uint64_t from = index_in(before) == index_in(cursor) ? offset_in(before) : 0;
+    const std::uint64_t to = std::min<std::uint64_t>(offset_in(cursor), capacity_);
+    if (from < to) slot(index_in(cursor)).begin_sync(from, to - from);
+  }
+
+  /// At the end: what was allocated and not used.
+  void give_back() {
+    const JournalPosition behind = end();
+    const std::uint64_t index = index_of(behind.segment);
+    std::error_code ignored;
+    if (has_next_) std::filesystem::remove(directory_.path_of(number_of(index + 1)), ignored);
+    if (!slot(index).is_open()) return;
+    slot(index).sync();
+    slot(index) = {};
+    std::filesystem::resize_file(directory_.path_of(behind.segment), behind.offset, ignored);
+  }
+
+  // ---- the reader
+
+  bool map_for_reading(std::uint64_t number) {
+    if (read_file_.is_open() && read_number_ == number) return true;
+    auto file = MappedFile::open(directory_.path_of(number));
+    if (!file) {
+      problem_of_reader_ = file.error().message;
+      return false;
+    }
+    read_file_ = std::move(*file);
+    read_number_ = number;
+    return true;
+  }
+
+  /// Adds to the batch; true when it has what was asked for.
+  static bool add(JournalBatch& batch, const SegmentEntry& entry, std::size_t max_records, std::size_t& bytes_left) {
+    batch.records.push_back({entry.tenant, entry.text});
+    batch.end.offset = entry.next;
+    bytes_left -= std::min(bytes_left, entry.text.size());
+    batch.has_more = batch.records.size() >= max_records || bytes_left == 0;
+    return batch.has_more;
+  }
+
+  void add_skipped(JournalBatch& batch, const SegmentEntry& entry) {
+    if (entry.damaged > 0) {
+      batch.damage.records += entry.damaged;
+      batch.damage.bytes += entry.skipped;
+      // At once: when the segment is forgotten its damage may be long past, even for an earlier process.
+      batch.damage.kept = directory_.keep_damaged(batch.end.segment);
+    } else if (entry.kind == SegmentEntry::Kind::kRecord) {
+      batch.torn_bytes += entry.skipped;
+    }
+  }
+
+  /// One segment of an earlier process. True: there is nothing more to do.
+  bool read_old(JournalBatch& batch, std::size_t max_records, std::size_t max_bytes) {
+    if (is_old(batch.end.segment)) {
+      if (!map_for_reading(batch.end.segment)) return true;
+      for (std::size_t left = max_bytes;;) {
+        const auto entry = entry_of_old_segment(read_file_.bytes(), batch.end.segment, batch.end.offset);
+        add_skipped(batch, entry);
+        if (entry.kind != SegmentEntry::Kind::kRecord) break;
+        if (add(batch, entry, max_records, left)) return true;
+      }
+    }
+    batch.end = {segment_behind(batch.end.segment), kFirstRecordOffset};
+    return false;
+  }
+
+  bool read_live(JournalBatch& batch, std::size_t max_records, std::size_t max_bytes) {
+    if (!map_for_reading(batch.end.segment)) return true;
+    const JournalPosition behind = end();
+    const std::uint64_t limit = batch.end.segment < behind.segment ? capacity_ : behind.offset;
+    for (std::size_t left = max_bytes; batch.end.offset < limit;) {
+      const auto entry = entry_of_live_segment(read_file_.bytes(), batch.end.offset);
+      if (entry.kind == SegmentEntry::Kind::kNothing) return true;
+      if (entry.kind == SegmentEntry::Kind::kPadding) {
+        batch.end.offset = capacity_;
+      } else if (add(batch, entry, max_records, left)) {
+        return true;
+      }
+    }
+    if (batch.end.segment >= behind.segment) return true;
+    batch.end.segment += kSegmentStep;
+    batch.end.offset = kFirstRecordOffset;
+    return false;
+  }
+
+  bool is_old(std::uint64_t number) const {
+    const std::lock_guard lock(mutex_);
+    return old_.contains(number);
+  }
+  std::uint64_t segment_behind(std::uint64_t number) const {
+    const std::lock_guard lock(mutex_);
+    const auto next = old_.upper_bound(number);
+    return next == old_.end() ? first_ : next->first;
+  }
+
+  const std::size_t capacity_;
+  const std::size_t reserve_;
+  JournalDirectory directory_;
+  std::uint64_t first_ = 0;  // number of the first segment of this process
+
+  alignas(64) std::atomic<std::uint64_t> cursor_{0};
+  alignas(64) std::atomic<bool> has_next_{false};  // changed under mutex_
+  std::atomic<bool> keeps_calls_{true};
+  RefusalFolds folds_;
+  std::array<MappedFile, kSlots> slots_;  // by index; changed by the keeper before and after anybody writes there
+
+  mutable std::mutex mutex_;
+  std::condition_variable has_segment_;
+  std::condition_variable wake_keeper_;
+  std::map<std::uint64_t, std::uint64_t> old_;  // of earlier processes: size by number
+  JournalPosition forgotten_;
+  std::string problem_;
   bool is_ending_ = false;
-  std::thread writer_;  // last: it uses all of the above
+
+  // Used by the keeper alone.
+  std::uint64_t released_ = 0;  // index of the oldest segment that is mapped
+  std::uint64_t synced_ = 0;
+  Clock::time_point next_report_{};
+  std::vector<FoldedRefusals> untold_;
+
+  // Used by the reader alone.
+  MappedFile read_file_;
+  std::uint64_t read_number_ = 0;
+  std::string problem_of_reader_;
+
+  std::thread keeper_;  // last: it uses all of the above
 };
 
 }  // namespace
 
-Result<std::unique_ptr<EventSink>> create_audit_journal(const std::filesystem::path& directory) {
-  const auto unavailable = [&](const std::string& why) {
-    return Error{.code = Errc::kUnavailable,
-                 .message = "cannot open the audit journal in " + directory.string() + ": " + why,
-                 .detail = {}};
-  };
-  std::error_code error;
-  if (directory.has_parent_path()) std::filesystem::create_directories(directory.parent_path(), error);
-  if (error) return unavailable(error.message());
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return unavailable(reason(errno));
-  auto file = std::make_unique<DayFile>(directory);
-  if (const int why = file->open(std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())); why != 0) {
-    return unavailable(reason(why));
+Result<std::unique_ptr<AuditJournal>> AuditJournal::open(const AuditJournalConfig& config) {
+  AuditJournalConfig sane = config;
+  sane.segment_bytes = std::clamp(config.segment_bytes, kSmallestSegment, std::size_t{1} << 30);
+  auto directory = JournalDirectory::open(config.directory);
+  if (!directory) return directory.error();
+  auto journal = std::make_unique<Journal>(sane, std::move(*directory));
+  if (auto started = journal->start(); !started) {
+    return Error{Errc::kUnavailable, "cannot open the audit journal: " + started.error().message, {}};
   }
-  return std::unique_ptr<EventSink>(std::make_unique<AuditJournal>(std::move(file)));
+  return std::unique_ptr<AuditJournal>(std::move(journal));
 }
 
 }  // namespace toolhost::observability

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,19 +21,26 @@ struct ToolCalled {
   std::string_view plugin;      ///< empty when the tool is unknown
   std::string_view request_id;  ///< the host's id of this call
   std::string_view outcome;     ///< "ok", "tool_error", "invalid_arguments", "unknown_tool", "timeout", "cancelled",
-                                ///< "unavailable", "internal"
+                                ///< "unavailable", "internal", "denied", "limit"
   std::chrono::microseconds duration;
-  std::string_view detail;  ///< for the log only; why an internal error happened
+  std::string_view detail;          ///< for the log only; why an internal error happened
+  std::string_view reason = {};     ///< of a refusal: access::to_string(Reason), "busy" (the plugin's queue is full) or
+                                    ///< "audit" (the journal is); else empty
+  std::string_view place = {};      ///< the line of configuration that decided, "FILE:LINE"; may be empty
+  std::string_view arguments = {};  ///< what the audit may keep of them: a JSON object, sensitive members redacted, or
+                                    ///< {"hmac":"..."}; empty: nothing
 };
 
 /// A request was refused before it had a caller.
 struct RequestRefused {
-  std::string_view reason;  ///< "invalid_key", "missing_key", "origin", "host", "too_large", "malformed", ...
-  std::string_view remote;  ///< peer address
-  std::string_view detail;  ///< safe text; never a credential
+  std::string_view reason;         ///< "invalid_key", "missing_key", "origin", "host", "too_large", "malformed", ...
+  std::string_view remote;         ///< peer address
+  std::string_view detail;         ///< safe text; never a credential
+  const Caller* caller = nullptr;  ///< whose key it was, when it is a known one (disabled, expired)
 };
 
-enum class KeyChange { kCreated, kDeleted };
+/// What this host saw change among the keys it lets in; who changed it stands in the audit.
+enum class KeyChange { kCreated, kDeleted, kDisabled, kEnabled, kExpired };
 struct KeyChanged {
   KeyChange change;
   std::string_view tenant;
@@ -49,9 +57,20 @@ struct PluginReported {
   std::string_view detail;
 };
 
+/// The configuration was read anew, or could not be.
+struct ConfigurationReloaded {
+  bool applied;
+  std::uint64_t generation;  ///< that is in force now
+  std::string_view file;
+  std::string_view trigger;  ///< "signal", "file", "command", "start"
+  std::string_view summary;  ///< what changed, or the first problem with its place; lines
+};
+
 enum class Severity { kTrace, kDebug, kInfo, kWarning, kError, kCritical };
 /// Stable lower-case word, e.g. "warning".
 const char* to_string(Severity severity) noexcept;
+/// The severity with that word; nothing when there is none.
+std::optional<Severity> severity_named(std::string_view word) noexcept;
 /// A step in the life of the host or of one of its parts: started, database lost, draining.
 struct HostNotice {
   Severity severity;
@@ -59,7 +78,7 @@ struct HostNotice {
   std::string_view message;
 };
 
-using Event = std::variant<ToolCalled, RequestRefused, KeyChanged, PluginReported, HostNotice>;
+using Event = std::variant<ToolCalled, RequestRefused, KeyChanged, PluginReported, ConfigurationReloaded, HostNotice>;
 
 /// Receives every event. emit() may be called from any thread, must not block and must not throw.
 class EventSink {

@@ -6,6 +6,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -97,8 +98,9 @@ Severity severity_of(const KeyChanged&) noexcept {
 Severity severity_of(const PluginReported& event) noexcept {
   switch (event.incident) {
     case PluginIncident::kLoaded:
-    case PluginIncident::kLog:
       return Severity::kInfo;
+    case PluginIncident::kLog:
+      return severity_named(event.rule).value_or(Severity::kInfo);
     case PluginIncident::kMisbehaved:
       return Severity::kWarning;
     case PluginIncident::kRefused:
@@ -106,6 +108,9 @@ Severity severity_of(const PluginReported& event) noexcept {
       return Severity::kError;
   }
   return Severity::kInfo;
+}
+Severity severity_of(const ConfigurationReloaded& event) noexcept {
+  return event.applied ? Severity::kInfo : Severity::kError;
 }
 Severity severity_of(const HostNotice& event) noexcept {
   return event.severity;
@@ -118,7 +123,19 @@ const char* word_of(const RequestRefused&) noexcept {
   return "request_refused";
 }
 const char* word_of(const KeyChanged& event) noexcept {
-  return event.change == KeyChange::kCreated ? "key_created" : "key_deleted";
+  switch (event.change) {
+    case KeyChange::kCreated:
+      return "key_created";
+    case KeyChange::kDeleted:
+      return "key_deleted";
+    case KeyChange::kDisabled:
+      return "key_disabled";
+    case KeyChange::kEnabled:
+      return "key_enabled";
+    case KeyChange::kExpired:
+      return "key_expired";
+  }
+  return "key_deleted";
 }
 const char* word_of(const PluginReported& event) noexcept {
   switch (event.incident) {
@@ -135,8 +152,24 @@ const char* word_of(const PluginReported& event) noexcept {
   }
   return "plugin_log";
 }
+const char* word_of(const ConfigurationReloaded&) noexcept {
+  return "configuration_reloaded";
+}
 const char* word_of(const HostNotice&) noexcept {
   return "host_notice";
+}
+
+/// Lines become parts of one sentence, which a terminal shows better than "\n".
+std::string on_one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == '\n') {
+      line += "; ";
+    } else {
+      line += c;
+    }
+  }
+  return line;
 }
 
 void describe(LogLine& line, const ToolCalled& event) {
@@ -147,10 +180,13 @@ void describe(LogLine& line, const ToolCalled& event) {
       .field("request", event.request_id)
       .field("outcome", event.outcome)
       .field("duration_us", event.duration.count());
+  if (!event.reason.empty()) line.field("reason", event.reason);
+  if (!event.place.empty()) line.field("place", event.place);
   if (!event.detail.empty()) line.message(event.detail);
 }
 void describe(LogLine& line, const RequestRefused& event) {
   line.field("reason", event.reason).field("remote", event.remote);
+  if (event.caller != nullptr) line.field("tenant", event.caller->tenant).field("key", event.caller->key_prefix);
   if (!event.detail.empty()) line.message(event.detail);
 }
 void describe(LogLine& line, const KeyChanged& event) {
@@ -161,25 +197,37 @@ void describe(LogLine& line, const PluginReported& event) {
   if (!event.rule.empty()) line.field("rule", event.rule);
   if (!event.detail.empty()) line.message(event.detail);
 }
+void describe(LogLine& line, const ConfigurationReloaded& event) {
+  line.field("result", event.applied ? "applied" : "refused")
+      .field("generation", static_cast<std::int64_t>(event.generation))
+      .field("file", event.file)
+      .field("trigger", event.trigger);
+  if (!event.summary.empty()) line.message(on_one_line(first_lines(event.summary, kMostTextBytes)));
+}
 void describe(LogLine& line, const HostNotice& event) {
   line.field("component", event.component).message(event.message);
 }
 
-class LogSink final : public EventSink {
+class LogSinkImpl final : public LogSink {
  public:
-  explicit LogSink(const LogConfig& config)
+  explicit LogSinkImpl(const LogConfig& config)
       : is_json_(config.format == LogFormat::kJson ||
                  (config.format == LogFormat::kAuto && ::isatty(config.descriptor) == 0)),
         pool_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1)),
         logger_(std::make_shared<spdlog::async_logger>(
             "toolhost", std::make_shared<DescriptorSink>(config.descriptor, is_json_, *pool_), pool_,
             spdlog::async_overflow_policy::overrun_oldest)) {
-    logger_->set_level(to_spdlog(config.level));
+    LogSinkImpl::set_level(config.level);
   }
 
   void emit(const Event& event) noexcept override {
     std::visit([this](const auto& what) { log(what); }, event);
   }
+  void set_level(Severity level) noexcept override {
+    level_.store(level, std::memory_order_relaxed);
+    logger_->set_level(to_spdlog(level));
+  }
+  [[nodiscard]] Severity level() const noexcept override { return level_.load(std::memory_order_relaxed); }
 
  private:
   template <class What>
@@ -198,6 +246,7 @@ class LogSink final : public EventSink {
   const bool is_json_;
   const std::shared_ptr<spdlog::details::thread_pool> pool_;  // its destructor writes what is queued
   const std::shared_ptr<spdlog::async_logger> logger_;
+  std::atomic<Severity> level_{Severity::kInfo};
 };
 
 class FanOut final : public EventSink {
@@ -213,8 +262,8 @@ class FanOut final : public EventSink {
 
 }  // namespace
 
-std::unique_ptr<EventSink> create_log_sink(const LogConfig& config) {
-  return std::make_unique<LogSink>(config);
+std::unique_ptr<LogSink> create_log_sink(const LogConfig& config) {
+  return std::make_unique<LogSinkImpl>(config);
 }
 
 std::unique_ptr<EventSink> create_fan_out(std::vector<std::unique_ptr<EventSink>> sinks) {

@@ -9,13 +9,11 @@
 namespace toolhost::observability {
 namespace {
 
-constexpr std::size_t kMaxFieldBytes = 4096;
-
-/// At most kMaxFieldBytes of `text`, cut between characters.
-std::string_view clip(std::string_view text) noexcept {
-  if (text.size() <= kMaxFieldBytes) return text;
-  std::size_t length = kMaxFieldBytes;
-  while (length > kMaxFieldBytes - 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+/// At most `limit` bytes of `text`, cut between characters.
+std::string_view clip(std::string_view text, std::size_t limit) noexcept {
+  if (text.size() <= limit) return text;
+  std::size_t length = limit;
+  while (length > 0 && limit - length < 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
   return text.substr(0, length);
 }
 
@@ -106,12 +104,38 @@ const char* to_string(Severity severity) noexcept {
   return "info";
 }
 
-void append_safe_string(std::string& out, std::string_view text) {
+std::optional<Severity> severity_named(std::string_view word) noexcept {
+  for (const Severity severity : {Severity::kTrace, Severity::kDebug, Severity::kInfo, Severity::kWarning,
+                                  Severity::kError, Severity::kCritical}) {
+    if (word == to_string(severity)) return severity;
+  }
+  return std::nullopt;
+}
+
+void append_safe_string(std::string& out, std::string_view text, std::size_t limit) {
   const std::size_t start = out.size();
-  const std::string_view shown = clip(text);
+  const std::string_view shown = clip(text, limit);
   append_json_string(out, shown);
   if (shown.size() < text.size()) out.insert(out.size() - 1, "...");
   if (!is_ascii_without_del(shown)) escape_unsafe_from(out, start);
+}
+
+std::string first_lines(std::string_view text, std::size_t limit) {
+  constexpr std::size_t kTail = std::string_view("... and 1000000 more lines").size();
+  std::size_t kept = 0, bytes = 0;
+  std::string line;
+  for (std::size_t at = 0; at < text.size() && bytes <= limit;) {
+    const std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    line.clear();
+    append_safe_string(line, text.substr(at, end - at), limit);
+    bytes += line.size() - 2;
+    at = end;
+    if (bytes + kTail <= limit) kept = at;
+  }
+  if (bytes <= limit || kept == 0) return std::string(text);
+  const auto left = std::ranges::count(text.substr(kept), '\n') + (text.back() == '\n' ? 0 : 1);
+  return std::string(text.substr(0, kept)) + "... and " + std::to_string(left) +
+         (left == 1 ? " more line" : " more lines");
 }
 
 LogLine::LogLine(std::string& out, bool is_json, LogTime time, const char* severity, std::string_view event)

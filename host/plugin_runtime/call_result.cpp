@@ -210,7 +210,7 @@ Judgement judge_commit_failure(th_call& call, const Error& error, std::string_vi
   const auto status = to_status(error.code);
   if (status == TH_E_RETRY) return retry(call);
   // The answer to COMMIT was lost with the connection; the server may or may not have carried it out.
-  call.outcome_unknown = !call.start.call->tool->read_only && leaves_outcome_unknown(error.code, sqlstate);
+  call.outcome_unknown = !call.reads_only() && leaves_outcome_unknown(error.code, sqlstate);
   return failed(call, status, public_text(call, status), std::move(detail));
 }
 

@@ -40,9 +40,9 @@ th_status prepare_database(th_call* call) {
                      : fail_with(*call, TH_E_TIMEOUT, "the call took longer than its time limit");
   }
   if (!call->in_transaction) {
-    const auto& running = *call->start.call;
-    call->start.database->begin(
-        {.tenant = running.caller->tenant_id, .read_only = running.tool->read_only, .deadline = call->start.deadline});
+    call->start.database->begin({.tenant = call->start.call->caller->tenant_id,
+                                 .read_only = call->reads_only(),
+                                 .deadline = call->start.deadline});
     call->in_transaction = true;
   }
   return TH_OK;
@@ -133,7 +133,7 @@ th_status run_statement(th_call* call, const th_value* parameters, std::size_t c
   if ((flags & ~TH_DB_LAST) != 0) return fail_with(*call, TH_E_INVALID, "flags hold bits that are not TH_DB_*");
   if (const auto status = read_parameters(*call, parameters, count); status != TH_OK) return status;
   const bool last = (flags & TH_DB_LAST) != 0 && call->savepoints == 0;
-  const bool writes_for_good = last && !call->start.call->tool->read_only;
+  const bool writes_for_good = last && !call->reads_only();
   const Result<> done = run(last ? Finish::kCommit : Finish::kKeepOpen);
   call->statement_failed = !done.has_value();
   if (done) {

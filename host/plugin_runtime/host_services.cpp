@@ -13,6 +13,9 @@ using toolhost::Error;
 using toolhost::Result;
 using toolhost::observability::PluginIncident;
 using toolhost::observability::Severity;
+using toolhost::plugin_runtime::PluginSettings;
+using toolhost::plugin_runtime::SettingsSnapshot;
+using toolhost::plugin_runtime::SettingsSnapshotPtr;
 using namespace toolhost::plugin_runtime::services;
 namespace json = toolhost::json;
 
@@ -129,14 +132,46 @@ th_host::th_host(std::string plugin_id, const toolhost::Secret& sealing_key, Sev
                  toolhost::observability::EventSink& events)
     : plugin_(std::move(plugin_id)), sealer_(sealing_key, plugin_), log_level_(log_level), events_(&events) {}
 
-Result<json::Value> th_host::set_settings(std::string_view text, std::string_view tenant) {
-  return tenant.empty() ? settings_.set(text) : tenant_settings_[std::string(tenant)].set(text);
+Result<json::Value> th_host::set_settings(std::string_view text) {
+  return settings_.set(text);
 }
 
-toolhost::plugin_runtime::PluginSettings& th_host::settings(std::string_view tenant) noexcept {
-  if (tenant_settings_.empty() || tenant.empty()) return settings_;
-  const auto found = tenant_settings_.find(tenant);
-  return found == tenant_settings_.end() ? settings_ : found->second;
+Result<> th_host::set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings) {
+  static std::atomic<std::uint64_t> last_number{0};
+  SettingsSnapshotPtr before;
+  hold_tenant_settings(before);
+  const auto now = std::make_shared<SettingsSnapshot>();
+  bool is_new = before == nullptr ? !settings.empty() : before->of.size() != settings.size();
+  for (const auto& [tenant, text] : settings) {
+    auto& slot = now->of[tenant];
+    // What has not changed is not parsed again.
+    if (before != nullptr) {
+      if (const auto known = before->of.find(tenant); known != before->of.end() && known->second->source() == text)
+        slot = known->second;
+    }
+    if (slot != nullptr) continue;
+    is_new = true;
+    slot = std::make_shared<PluginSettings>();
+    if (const auto set = slot->set(text); !set)
+      return Error{set.error().code, "for the tenant " + tenant + ": " + set.error().message, set.error().detail};
+  }
+  if (!is_new) return boost::system::in_place_value;
+  now->number = ++last_number;
+  const std::lock_guard lock(settings_mutex_);
+  tenant_settings_ = now;
+  tenant_settings_number_.store(now->number, std::memory_order_release);
+  return boost::system::in_place_value;
+}
+
+void th_host::hold_tenant_settings(SettingsSnapshotPtr& held) noexcept {
+  const auto held_number = held == nullptr ? 0 : held->number;
+  if (tenant_settings_number_.load(std::memory_order_acquire) == held_number) return;
+  SettingsSnapshotPtr current;
+  {
+    const std::lock_guard lock(settings_mutex_);
+    current = tenant_settings_;
+  }
+  held = std::move(current);
 }
 
 void th_host::report(PluginIncident incident, std::string_view rule, std::string_view detail) {
@@ -183,6 +218,9 @@ void th_call::enter(const Start& next) {
   in_transaction = statement_failed = committed = outcome_unknown = false;
   savepoints = 0;
   rows.clear();
+  // A call that is run again goes on with what it began with.
+  if (start.attempt == 0) start.host->hold_tenant_settings(tenant_settings_);
+  settings_ = nullptr;
   owner_.store(&this_thread, std::memory_order_release);
 }
 
@@ -193,6 +231,16 @@ void th_call::leave() noexcept {
 
 void th_call::end_rows() noexcept {
   if (!rows.empty()) rows.back().rows = nullptr;
+}
+
+toolhost::plugin_runtime::PluginSettings& th_call::settings() noexcept {
+  if (settings_ != nullptr) return *settings_;
+  settings_ = &start.host->settings();
+  if (tenant_settings_ != nullptr) {
+    const auto found = tenant_settings_->of.find(start.call->caller->tenant);
+    if (found != tenant_settings_->of.end()) settings_ = found->second.get();
+  }
+  return *settings_;
 }
 
 void th_call::disown() noexcept {
@@ -213,6 +261,7 @@ bool th_call::is_cancelled() const noexcept {
 namespace toolhost::plugin_runtime {
 
 Result<json::Value> PluginSettings::set(std::string_view text) {
+  source_ = text;
   const auto root = document_.parse(text.empty() ? std::string_view("{}") : text);
   if (!root) return root.error();
   if (!root->is_object()) return Error{Errc::kInvalidArgument, "they are no object", {}};

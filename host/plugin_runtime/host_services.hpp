@@ -3,6 +3,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -25,16 +26,26 @@ class PluginSettings {
  public:
   /// kInvalidArgument when they are no JSON object.
   Result<json::Value> set(std::string_view json);
+  /// As they were set.
+  [[nodiscard]] const std::string& source() const noexcept { return source_; }
   [[nodiscard]] const json::Value& root() const noexcept { return root_; }
   /// `value` of them as JSON text that lives as long as this object. Any thread.
   std::string_view text(std::string_view pointer, const json::Value& value);
 
  private:
+  std::string source_;
   json::Document document_;
   json::Value root_;
   std::mutex mutex_;  // guards what follows
   std::map<std::string, std::string, std::less<>> texts_;
 };
+
+/// The settings in force in the tenants that have their own, as they were at one moment.
+struct SettingsSnapshot {
+  std::uint64_t number = 0;  ///< never used again in this process; 0: no tenant ever had any
+  std::map<std::string, std::shared_ptr<PluginSettings>, std::less<>> of;
+};
+using SettingsSnapshotPtr = std::shared_ptr<const SettingsSnapshot>;
 
 }  // namespace toolhost::plugin_runtime
 
@@ -49,9 +60,11 @@ struct th_host {
   th_host(std::string plugin_id, const toolhost::Secret& sealing_key, toolhost::observability::Severity log_level,
           toolhost::observability::EventSink& events);
 
-  /// Sets the plugin's settings, or, with a tenant's name, those in force there. Before any call; kInvalidArgument when
-  /// they are no JSON object.
-  toolhost::Result<toolhost::json::Value> set_settings(std::string_view json, std::string_view tenant = {});
+  /// Sets the plugin's own settings. Before any call; kInvalidArgument when they are no JSON object.
+  toolhost::Result<toolhost::json::Value> set_settings(std::string_view json);
+  /// Sets those of tenants, by name, whole, for calls that begin from now on; the other tenants have the plugin's own.
+  /// Any thread. kInvalidArgument, and nothing changes, when one of them is no JSON object.
+  toolhost::Result<> set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings);
   /// Before create().
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
@@ -59,24 +72,30 @@ struct th_host {
   void report(toolhost::observability::PluginIncident incident, std::string_view rule, std::string_view detail);
   /// A log record of the plugin: bounded per second, so that one plugin cannot drown the log.
   void log(toolhost::observability::Severity severity, std::string_view text);
-  [[nodiscard]] bool logs(toolhost::observability::Severity severity) const noexcept { return severity >= log_level_; }
+  [[nodiscard]] bool logs(toolhost::observability::Severity severity) const noexcept {
+    return severity >= log_level_.load(std::memory_order_relaxed);
+  }
+  void set_log_level(toolhost::observability::Severity level) noexcept { log_level_ = level; }  ///< any thread
   /// From now on nothing is reported: threads that a plugin or a lost handler left behind may outlive the event sink.
   void silence();
 
   [[nodiscard]] const std::string& plugin() const noexcept { return plugin_; }
   [[nodiscard]] const toolhost::plugin_runtime::TokenSealer& sealer() const noexcept { return sealer_; }
-  /// The settings in force for a tenant; with an empty name the plugin's own.
-  [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings(std::string_view tenant) noexcept;
+  [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings() noexcept { return settings_; }
+  /// Makes `held` the settings of tenants that are in force; costs one load when it is already. Any thread.
+  void hold_tenant_settings(toolhost::plugin_runtime::SettingsSnapshotPtr& held) noexcept;
   [[nodiscard]] const std::vector<ReadableView>& readable_views() const noexcept { return readable_views_; }
 
  private:
   const std::string plugin_;
   const toolhost::plugin_runtime::TokenSealer sealer_;
-  const toolhost::observability::Severity log_level_;
+  std::atomic<toolhost::observability::Severity> log_level_;
   toolhost::plugin_runtime::PluginSettings settings_;
-  std::map<std::string, toolhost::plugin_runtime::PluginSettings, std::less<>> tenant_settings_;
   std::vector<ReadableView> readable_views_;
-  std::mutex mutex_;  // guards what follows
+  std::atomic<std::uint64_t> tenant_settings_number_{0};
+  std::mutex settings_mutex_;                                      // guards what follows
+  toolhost::plugin_runtime::SettingsSnapshotPtr tenant_settings_;  // null until there are any
+  std::mutex mutex_;                                               // guards what follows
   toolhost::observability::EventSink* events_;
   std::int64_t log_second_ = 0;
   unsigned logged_ = 0;
@@ -115,6 +134,12 @@ struct th_call {
   void end_rows() noexcept;
   [[nodiscard]] bool is_cancelled() const noexcept;
   [[nodiscard]] bool is_on_this_thread() const noexcept;
+  /// The tool says so, or the caller may do no more.
+  [[nodiscard]] bool reads_only() const noexcept {
+    return start.call->tool->read_only || start.call->caller->read_only;
+  }
+  /// Those in force for the tenant when the call began.
+  [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings() noexcept;
 
   Start start;
   std::string content;  ///< JSON array of blocks, not closed yet
@@ -141,6 +166,8 @@ struct th_call {
   std::deque<th_rows> rows;
 
  private:
+  toolhost::plugin_runtime::SettingsSnapshotPtr tenant_settings_;
+  toolhost::plugin_runtime::PluginSettings* settings_ = nullptr;  // of the call, once asked for
   std::atomic<const void*> owner_{nullptr};
 };
 

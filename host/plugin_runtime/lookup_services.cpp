@@ -106,9 +106,9 @@ th_status args_key(th_call* call, th_str pointer, size_t index, th_str* out) noe
 
 // ---- toolhost.config/1
 
-/// The settings in force for the call's tenant.
-PluginSettings& settings_of(th_host& host, const th_call* call) noexcept {
-  return host.settings(call == nullptr ? std::string_view() : call->start.call->caller->tenant);
+/// The settings in force for the call's tenant; without a call the plugin's own.
+PluginSettings& settings_of(th_host& host, th_call* call) noexcept {
+  return call == nullptr ? host.settings() : call->settings();
 }
 
 /// A setting; TH_E_MISUSE when `call` is given but not running here.

@@ -160,7 +160,7 @@ th_status people_find(th_call* call, th_str text, th_person* out, size_t capacit
   const auto people = find_people(*call->start.call->caller, view(text));
   *found = people.size();
   for (std::size_t i = 0; i < std::min(capacity, people.size()); ++i)
-    out[i] = {lend(people[i]->email), lend(people[i]->name), lend(name_of(people[i]->role))};
+    out[i] = {lend(people[i]->email), lend(people[i]->name), lend(to_string(people[i]->role))};
   return TH_OK;
 }
 

@@ -164,6 +164,8 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
   const auto has = [&](std::uint32_t flag) { return (copied->flags & flag) != 0; };
   const std::chrono::milliseconds timeout(copied->timeout_ms);
   if (is_job) default_timeout = kDefaultJobTimeout;
+  json::Document input_document;
+  const SensitiveMembers sensitive(input_document.parse(*input_text).value());
   return ToolDefinition{.tool = Tool{.name = std::move(*name),
                                      .title = std::move(*title),
                                      .description = std::move(*description),
@@ -178,7 +180,8 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
                                      .idempotent = has(TH_TOOL_IDEMPOTENT),
                                      .open_world = has(TH_TOOL_OPEN_WORLD),
                                      .non_blocking = has(TH_TOOL_NONBLOCKING),
-                                     .timeout = timeout.count() == 0 ? default_timeout : timeout},
+                                     .timeout = timeout.count() == 0 ? default_timeout : timeout,
+                                     .sensitive = sensitive},
                         .handle = copied->handle,
                         .user = copied->user};
 }

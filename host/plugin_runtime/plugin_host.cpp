@@ -59,7 +59,7 @@ PluginInfo describe(const CheckedFile& file) {
 class Host final : public PluginHost {
  public:
   Host(const PluginHostConfig& config, const storage::DatabaseAddress& address, EventSink& events) : events_(events) {
-    load(config, address);
+    load_plugins(config, address);
     registry_ = std::make_shared<Registry>(plugins_, 1);
     std::vector<JobScheduler::Job> jobs;
     for (const auto& plugin : plugins_)
@@ -124,6 +124,31 @@ class Host final : public PluginHost {
     return jobs;
   }
 
+  [[nodiscard]] std::vector<PluginLoad> load() const override {
+    std::vector<PluginLoad> loads;
+    for (const auto& plugin : plugins_) loads.push_back(plugin->load());
+    return loads;
+  }
+
+  [[nodiscard]] std::vector<SettingsProblem> check_settings(std::string_view plugin,
+                                                            std::string_view settings_json) const override {
+    for (const auto& candidate : plugins_)
+      if (candidate->definition().id == plugin) return candidate->check_settings(settings_json);
+    return {};
+  }
+
+  void set_tenant_settings(const TenantSettings& settings) override {
+    static const std::map<std::string, std::string, std::less<>> kNone;
+    for (const auto& plugin : plugins_) {
+      const auto found = settings.find(plugin->definition().id);
+      plugin->set_tenant_settings(found == settings.end() ? kNone : found->second);
+    }
+  }
+
+  void set_log_level(observability::Severity level) noexcept override {
+    for (const auto& plugin : plugins_) plugin->set_log_level(level);
+  }
+
   void stop(std::chrono::milliseconds drain) override {
     scheduler_->stop();
     const auto until = Deadline::after(drain);
@@ -141,7 +166,7 @@ class Host final : public PluginHost {
   using Candidates = std::vector<Candidate>;
 
   /// Every migration comes before every grant, and every grant before the first plugin that could use one.
-  void load(const PluginHostConfig& config, const storage::DatabaseAddress& address) {
+  void load_plugins(const PluginHostConfig& config, const storage::DatabaseAddress& address) {
     Candidates candidates;
     for (const auto& spec : config.plugins) prepare(candidates, spec, config, address);
     find_views(candidates);

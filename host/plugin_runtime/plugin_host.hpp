@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "observability/events.hpp"
+#include "plugin_runtime/sensitive_members.hpp"
 #include "storage/database_address.hpp"
 
 namespace toolhost::plugin_runtime {
@@ -37,6 +38,7 @@ struct Tool {
   bool read_only = false, destructive = false, idempotent = false, open_world = false;
   bool non_blocking = false;
   std::chrono::milliseconds timeout{30'000};
+  SensitiveMembers sensitive;     ///< which members of its arguments nobody may store
   const void* binding = nullptr;  ///< the runner's own link to the plugin; not for others
 };
 
@@ -70,10 +72,11 @@ struct ToolCall {
   RegistryPtr registry;  ///< keeps the generation alive
   const Tool* tool = nullptr;
   CallerPtr caller;
-  json::DocumentPtr document;   ///< owns `arguments`
-  json::Value arguments;        ///< an object; {} when the request had none
-  std::string request_id;       ///< the host's id of this call, for logs and correlation
-  std::string idempotency_key;  ///< from the arguments or the request; may be empty
+  json::DocumentPtr document;               ///< owns `arguments`
+  json::Value arguments;                    ///< an object; {} when the request had none
+  std::string request_id;                   ///< the host's id of this call, for logs and correlation
+  std::string idempotency_key;              ///< from the arguments or the request; may be empty
+  std::size_t max_result_bytes = SIZE_MAX;  ///< the tenant's own; the smaller one counts
   Deadline deadline = Deadline::never();
   /// Called once: inline for non-blocking tools, on a worker thread otherwise. Must not block and not throw.
   std::function<void(ToolCall&, ToolResult&&)> on_done;
@@ -102,7 +105,8 @@ struct PluginHostConfig {
   std::function<std::vector<CallerPtr>()> job_callers;
   std::filesystem::path store_directory;  ///< content-addressed copies; created 0700
   unsigned workers = 8;                   ///< blocking handlers of one plugin at a time
-  std::size_t max_queued_calls = 256;     ///< of one plugin; over it a call is refused at once (kLimit)
+  /// Of one tenant at one plugin; over it a call is refused at once (kLimit). All tenants together: 16 times that.
+  std::size_t max_queued_calls = 256;
   std::chrono::milliseconds default_timeout{30'000};
   std::chrono::milliseconds lost_worker_grace{
       5'000};                     ///< a handler that overstays its deadline by this is lost and its thread replaced
@@ -110,6 +114,18 @@ struct PluginHostConfig {
   std::size_t max_result_bytes = 1 << 20;  ///< content and structured text of one call
   Secret sealing_key;                      ///< 32 bytes; authenticates the tokens (cursors) that plugins hand out
   observability::Severity log_level = observability::Severity::kInfo;  ///< log records of plugins below it are dropped
+};
+
+/// What a plugin has to do at this moment.
+struct PluginLoad {
+  std::string id;
+  std::size_t queued = 0, running = 0, workers = 0, max_workers = 0, lost_workers = 0;
+};
+
+/// A setting that a plugin's own schema refuses.
+struct SettingsProblem {
+  std::string pointer;  ///< JSON pointer into the settings (RFC 6901)
+  std::string message;
 };
 
 struct PluginInfo {
@@ -144,9 +160,35 @@ class PluginHost {
   [[nodiscard]] virtual std::vector<std::string> plugins_with_job(std::string_view job) const = 0;
   /// Plugin id and name of each job that follows writes, in the order of the configuration.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> after_writes_jobs() const = 0;
+  /// Of each serving plugin, in the order of the configuration. Any thread.
+  [[nodiscard]] virtual std::vector<PluginLoad> load() const = 0;
+  /// What the schema of this plugin says against these settings (a JSON object); one problem as well for any settings
+  /// of a plugin that takes none. Empty when it is not serving. Any thread.
+  [[nodiscard]] virtual std::vector<SettingsProblem> check_settings(std::string_view plugin,
+                                                                    std::string_view settings_json) const = 0;
+  /// Makes these the settings of tenants from now on: by plugin id, then by tenant name, whole. Calls that run keep
+  /// theirs. Those of other tenants fall back to the plugin's own. All must have passed check_settings(). One thread at
+  /// a time.
+  using TenantSettings = std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>>;
+  virtual void set_tenant_settings(const TenantSettings& settings) = 0;
+  /// Log records of plugins below it are dropped from now on. Any thread.
+  virtual void set_log_level(observability::Severity level) noexcept = 0;
   /// Waits for running calls for at most `drain`, cancels the rest, quiesces and destroys the plugins. Idempotent.
   virtual void stop(std::chrono::milliseconds drain) = 0;
 };
+
+/// What a plugin declares.
+struct PluginDescription {
+  std::string id;
+  std::vector<std::string> tools;
+  std::shared_ptr<const JsonSchema> settings_schema;  ///< null: it takes no settings
+};
+/// Loads the file into this process for good and asks it: its constructors and its entry point run, no instance is made
+/// and no database touched. A copy is stored in `store`. For commands that end soon, not for a host that serves.
+Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file, const std::filesystem::path& store);
+
+/// What a plugin's schema (null: it takes none) says against settings, which may be empty for none.
+std::vector<SettingsProblem> check_plugin_settings(const JsonSchema* schema, std::string_view settings_json);
 
 /// Reads what a plugin file says about itself without running one instruction of it: identity card, exports, needed
 /// libraries.

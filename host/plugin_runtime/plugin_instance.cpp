@@ -16,31 +16,13 @@ Error refusal(std::string reason) {
 // Jobs move many rows at a time, and their results stay in this process.
 
 /// Settings that break the schema never reach the plugin. `tenant` is for messages; empty: those of the plugin.
-Result<> check_settings(const PluginDefinition& definition, const Result<json::Value>& settings,
-                        const std::string& tenant = {}) {
-  const auto whose = tenant.empty() ? std::string("its settings") : "its settings for the tenant " + tenant;
-  if (!settings) return refusal(whose + " are not usable: " + settings.error().message);
-  if (!definition.config_schema) {
-    if (json::Object object; settings->get(object) == simdjson::SUCCESS && object.size() > 0)
-      return refusal("it takes no settings; remove " + (tenant.empty() ? "them" : "those for the tenant " + tenant) +
-                     " from the configuration");
-    return {};
-  }
-  const auto violations = definition.config_schema->violations(*settings);
-  if (violations.empty()) return {};
-  std::string text = whose + " are not valid:";
-  for (const auto& violation : violations)
-    text += " " + (violation.path.empty() ? "settings" : violation.path) + ": " + violation.message + ";";
+Result<> refuse_problems(const std::vector<SettingsProblem>& problems, const std::string& tenant = {}) {
+  if (problems.empty()) return boost::system::in_place_value;
+  std::string text = tenant.empty() ? std::string("its settings") : "its settings for the tenant " + tenant;
+  text += " are not valid:";
+  for (const auto& problem : problems)
+    text += " " + (problem.pointer.empty() ? "settings" : problem.pointer) + ": " + problem.message + ";";
   return refusal(text + " correct them in the configuration");
-}
-
-Result<> set_settings(th_host& host, const PluginDefinition& definition, const PluginSpec& spec) {
-  if (auto set = check_settings(definition, host.set_settings(spec.settings_json)); !set) return set;
-  for (const auto& [tenant, settings] : spec.tenant_settings) {
-    auto set = check_settings(definition, host.set_settings(settings, tenant), tenant);
-    if (!set) return set;
-  }
-  return {};
 }
 
 /// What its threads may still touch is never freed, not even when the process ends.
@@ -52,6 +34,42 @@ void leave_alive(std::shared_ptr<PluginInstance> plugin) {
 }
 
 }  // namespace
+
+Result<> PluginInstance::set_settings(const PluginSpec& spec) {
+  if (auto checked = refuse_problems(check_settings(spec.settings_json)); !checked) return checked;
+  if (auto set = host_.set_settings(spec.settings_json); !set) return set.error();
+  for (const auto& [tenant, settings] : spec.tenant_settings)
+    if (auto checked = refuse_problems(check_settings(settings), tenant); !checked) return checked;
+  return host_.set_tenant_settings(spec.tenant_settings);
+}
+
+std::vector<SettingsProblem> PluginInstance::check_settings(std::string_view settings_json) const {
+  PluginSettings settings;
+  const auto root = settings.set(settings_json);
+  if (!root) return {{.pointer = {}, .message = root.error().message}};
+  std::vector<SettingsProblem> problems;
+  if (!definition_.config_schema) {
+    json::Object object;
+    if (root->get(object) == simdjson::SUCCESS && object.size() > 0)
+      problems.push_back({.pointer = {}, .message = "it takes no settings; remove them"});
+    return problems;
+  }
+  for (auto& violation : definition_.config_schema->violations(*root))
+    problems.push_back({.pointer = std::move(violation.path), .message = std::move(violation.message)});
+  return problems;
+}
+
+void PluginInstance::set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings) {
+  // Whoever calls this has checked them; what is no JSON all the same changes nothing.
+  if (const auto set = host_.set_tenant_settings(settings); !set)
+    host_.report(observability::PluginIncident::kMisbehaved, "settings", set.error().message);
+}
+
+PluginLoad PluginInstance::load() const {
+  auto load = runner_->load();
+  load.id = definition_.id;
+  return load;
+}
 
 PluginInstance::Refused PluginInstance::refused(const char* rule, const Error& error) const {
   // The loader's messages name the file already.
@@ -75,7 +93,7 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
     plugin->definition_ = std::move(*adopted);
   }
   const auto& definition = plugin->definition_;
-  if (auto set = set_settings(plugin->host_, definition, spec); !set) return plugin->refused("settings", set.error());
+  if (auto set = plugin->set_settings(spec); !set) return plugin->refused("settings", set.error());
   if (definition.has_database()) {
     const auto migrated = storage::migrate_plugin(address, definition.id, definition.migrations,
                                                   definition.shared_tables, events, definition.exports);

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,12 +51,19 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   [[nodiscard]] std::vector<JobScheduler::Job> scheduled_jobs();
   [[nodiscard]] bool is_quarantined() const noexcept { return runner_->is_quarantined(); }
 
+  /// As PluginHost has them.
+  [[nodiscard]] std::vector<SettingsProblem> check_settings(std::string_view settings_json) const;
+  void set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings);
+  void set_log_level(observability::Severity level) noexcept { host_.set_log_level(level); }
+  [[nodiscard]] PluginLoad load() const;
+
   /// Ends running calls as ToolRunner::stop(), quiesces and destroys the instance. When a handler or quiesce() does not
   /// return, or quiesce() fails, the instance is left alive for ever, and with it this object, which its threads may
   /// still use. Idempotent.
   void stop(std::chrono::milliseconds drain);
 
  private:
+  Result<> set_settings(const PluginSpec& spec);
   bool quiesce(std::chrono::milliseconds limit);
   [[nodiscard]] Refused refused(const char* rule, const Error& error) const;
   ToolBinding& bind(ToolDefinition& tool);

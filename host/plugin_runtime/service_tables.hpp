@@ -51,19 +51,6 @@ inline th_status fail_with(th_call& call, th_status status, std::string_view mes
   return status;
 }
 
-/// As th_call_info and th_person name it.
-constexpr std::string_view name_of(Role role) noexcept {
-  switch (role) {
-    case Role::kViewer:
-      return "viewer";
-    case Role::kAgent:
-      return "agent";
-    case Role::kAdmin:
-      return "admin";
-  }
-  return "viewer";
-}
-
 /// What `pointer` (RFC 6901) leads to.
 inline bool look_up(const json::Value& root, std::string_view pointer, json::Value& found) noexcept {
   // Nearly every pointer names a member of the root: no need to unescape and walk.

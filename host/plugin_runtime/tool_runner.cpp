@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "base/json_writer.hpp"
@@ -138,6 +139,9 @@ struct ToolRunner::Worker {
   std::unique_ptr<storage::TenantConnection> database;
   th_call frame;
 
+  /// Who holds this worker; guarded by the runner's mutex_.
+  Queue::Tenant* tenant = nullptr;
+
   std::mutex mutex;  // guards what follows; held while the watchdog cancels, so that a cancel cannot hit the next call
   JobPtr job;
   Clock::time_point last_cancel;
@@ -145,7 +149,12 @@ struct ToolRunner::Worker {
 };
 
 ToolRunner::ToolRunner(th_host& host, Watchdog& watchdog, Config config)
-    : host_(host), watchdog_(watchdog), config_(std::move(config)) {}
+    : host_(host),
+      watchdog_(watchdog),
+      config_(std::move(config)),
+      queue_({.waiting_of_tenant = config_.max_queued_calls,
+              .waiting = config_.max_queued_calls * kTenantsInQueue,
+              .running_of_tenant = std::max<std::size_t>(std::size_t{config_.workers} * 3 / 4, 1)}) {}
 
 ToolRunner::~ToolRunner() = default;
 
@@ -177,7 +186,7 @@ void ToolRunner::run_inline(ToolCallPtr& call, ToolBinding& binding) {
   frame.enter({.host = &host_,
                .call = call.get(),
                .deadline = earlier(call->deadline, Deadline::after(call->tool->timeout)),
-               .max_result_bytes = config_.max_result_bytes});
+               .max_result_bytes = std::min(config_.max_result_bytes, call->max_result_bytes)});
   const auto status = call_inline(frame, binding);
   frame.leave();
   auto judgement = judge(frame, status);
@@ -221,7 +230,7 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
     // Two words, so that the function object does not allocate. finish() takes it away before the job can go.
     call->on_cancel = [job = job.get()] { job->runner.watchdog_.wake_by(Clock::time_point::min()); };
   }
-  enum class Refusal { kNone, kStopping, kQuarantined, kBusy, kNoThread } refused = Refusal::kNone;
+  enum class Refusal { kNone, kStopping, kQuarantined, kTenantBusy, kBusy, kNoThread } refused = Refusal::kNone;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -229,15 +238,25 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
       refused = Refusal::kStopping;
     } else if (quarantined_.load()) {
       refused = Refusal::kQuarantined;
-    } else if (queue_.size() >= config_.max_queued_calls) {
-      refused = Refusal::kBusy;
     } else {
-      queue_.push_back(job);
-      wake = sleeping_ > 0;
-      const bool needs_worker = queue_.size() > sleeping_ && workers_.size() < config_.workers;
-      if (needs_worker && !start_worker() && workers_.empty()) {
-        queue_.pop_back();
-        refused = Refusal::kNoThread;
+      switch (auto item = job; queue_.push(call->caller->tenant_id, item)) {
+        case Queue::Pushed::kReady: {
+          wake = sleeping_ > 0;
+          const bool needs_worker = queue_.ready() > sleeping_ && workers_.size() < config_.workers;
+          if (needs_worker && !start_worker() && workers_.empty()) {
+            queue_.remove_if([&](const JobPtr& queued) { return queued == job; });
+            refused = Refusal::kNoThread;
+          }
+          break;
+        }
+        case Queue::Pushed::kNotReady:
+          break;
+        case Queue::Pushed::kTenantIsFull:
+          refused = Refusal::kTenantBusy;
+          break;
+        case Queue::Pushed::kFull:
+          refused = Refusal::kBusy;
+          break;
       }
     }
   }
@@ -248,6 +267,8 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
       return finish(*job, refusal(Outcome::kUnavailable, kStoppingText));
     case Refusal::kQuarantined:
       return finish(*job, refusal(Outcome::kUnavailable, kQuarantinedText));
+    case Refusal::kTenantBusy:
+      return finish(*job, refusal(Outcome::kLimit, kBusyText, "the tenant's queue at the plugin is full"));
     case Refusal::kBusy:
       return finish(*job, refusal(Outcome::kLimit, kBusyText, "the queue of the plugin is full"));
     case Refusal::kNoThread:
@@ -274,7 +295,7 @@ bool ToolRunner::start_worker() {
 
 void ToolRunner::work(const WorkerPtr& worker) {
   const SignalStack signal_stack;
-  while (const auto job = next_job()) {
+  while (const auto job = next_job(*worker)) {
     if (!job->advance(Job::Phase::kQueued, Job::Phase::kRunning)) continue;
     {
       const std::lock_guard lock(worker->mutex);
@@ -300,15 +321,17 @@ void ToolRunner::work(const WorkerPtr& worker) {
   }
 }
 
-ToolRunner::JobPtr ToolRunner::next_job() {
+/// Gives back what the worker had. What became ready by that, it takes itself: nobody need be woken for it.
+ToolRunner::JobPtr ToolRunner::next_job(Worker& worker) {
   std::unique_lock lock(mutex_);
+  if (auto* const tenant = std::exchange(worker.tenant, nullptr)) queue_.release(*tenant);
   ++sleeping_;
   if (is_idle()) idle_.notify_all();
-  work_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+  work_.wait(lock, [this] { return ending_ || queue_.ready() > 0; });
   --sleeping_;
-  if (queue_.empty()) return nullptr;
-  auto job = std::move(queue_.front());
-  queue_.pop_front();
+  if (queue_.ready() == 0) return nullptr;
+  JobPtr job;
+  std::tie(job, worker.tenant) = queue_.pop();
   return job;
 }
 
@@ -325,7 +348,8 @@ void ToolRunner::execute(Worker& worker, Job& job) {
                  .deadline_passed = &job.deadline_passed,
                  .database = call.tool->non_blocking ? nullptr : worker.database.get(),
                  .max_result_bytes =
-                     job.binding.max_result_bytes > 0 ? job.binding.max_result_bytes : config_.max_result_bytes});
+                     std::min(call.max_result_bytes, job.binding.max_result_bytes > 0 ? job.binding.max_result_bytes
+                                                                                      : config_.max_result_bytes)});
     th_status status = TH_OK;
     {
       const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
@@ -345,7 +369,7 @@ void ToolRunner::execute(Worker& worker, Job& job) {
     report_broken_rule(call, judgement);
     const bool has_written =
         frame.committed || (frame.in_transaction && judgement.verdict == Judgement::Verdict::kCommit);
-    if (has_written && !call.tool->read_only && config_.writes) config_.writes->on_written(call);
+    if (has_written && !frame.reads_only() && config_.writes) config_.writes->on_written(call);
 
     const auto pause = back_off(attempt);
     const bool rerun = judgement.verdict == Judgement::Verdict::kRerun && attempt + 1 < kMaxAttempts &&
@@ -407,7 +431,7 @@ ToolRunner::Clock::time_point ToolRunner::sweep_queue(Clock::time_point now) {
   std::vector<JobPtr> ended;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(queue_, [&](const JobPtr& job) {
+    queue_.remove_if([&](const JobPtr& job) {
       if (job->call->cancelled.load() || job->deadline.at() <= now) {
         ended.push_back(job);
         return true;
@@ -456,10 +480,11 @@ void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
     const std::lock_guard lock(mutex_);
     worker->thread.detach();
     std::erase(workers_, worker);
+    if (auto* const tenant = std::exchange(worker->tenant, nullptr)) queue_.release(*tenant);
     ++lost_;
     if (lost_ >= static_cast<int>(config_.max_lost_workers) && !stopping_.load())
       quarantine = !quarantined_.exchange(true);
-    if (!quarantined_.load() && !queue_.empty() && !stopping_.load()) start_worker();
+    if (!quarantined_.load() && queue_.ready() > 0 && !stopping_.load() && !start_worker()) work_.notify_one();
     if (is_idle()) idle_.notify_all();
   }
   host_.report(observability::PluginIncident::kLostWorker, "overstay",
@@ -474,10 +499,10 @@ void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
 }
 
 void ToolRunner::answer_queued(Outcome outcome, std::string_view text) {
-  std::deque<JobPtr> jobs;
+  std::vector<JobPtr> jobs;
   {
     const std::lock_guard lock(mutex_);
-    jobs.swap(queue_);
+    jobs = queue_.take_all();
   }
   for (const auto& job : jobs) finish(*job, refusal(outcome, text));
 }
@@ -489,7 +514,17 @@ int ToolRunner::lost_workers() {
 
 /// With mutex_ held.
 bool ToolRunner::is_idle() const noexcept {
-  return queue_.empty() && sleeping_ == workers_.size();
+  return queue_.waiting() == 0 && sleeping_ == workers_.size();
+}
+
+PluginLoad ToolRunner::load() {
+  const std::lock_guard lock(mutex_);
+  return {.id = {},
+          .queued = queue_.waiting(),
+          .running = workers_.size() - sleeping_ + inline_calls_.load(std::memory_order_relaxed),
+          .workers = workers_.size(),
+          .max_workers = config_.workers,
+          .lost_workers = static_cast<std::size_t>(std::max(lost_, 0))};
 }
 
 bool ToolRunner::stop(milliseconds drain) {

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include <toolhost/plugin.h>
 
+#include "plugin_runtime/fair_queue.hpp"
 #include "plugin_runtime/host_services.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/watchdog.hpp"
@@ -39,13 +39,15 @@ struct ToolBinding {
 };
 
 /// Runs the calls of one plugin instance: inline on the caller's thread, or on worker threads that each own a database
-/// connection. Workers are started as they are needed, up to the configured number. Every call is answered exactly
-/// once, by whoever ends it first: its worker, or the watchdog when the handler overstays.
+/// connection. Workers are started as they are needed, up to the configured number, and taken by tenants in turn. One
+/// tenant holds at most three quarters of them (at least one), even when nobody else calls: the last quarter is there
+/// for the tenant that comes next, who would otherwise wait until a call of the first one ends. Every call is answered
+/// exactly once, by whoever ends it first: its worker, or the watchdog when the handler overstays.
 class ToolRunner final : public Watchdog::Watched {
  public:
   struct Config {
     unsigned workers = 8;
-    std::size_t max_queued_calls = 256;
+    std::size_t max_queued_calls = 256;  ///< of one tenant; of all together kTenantsInQueue times that
     std::chrono::milliseconds lost_worker_grace{5'000};
     unsigned max_lost_workers = 4;
     std::size_t max_result_bytes = 1 << 20;
@@ -53,6 +55,8 @@ class ToolRunner final : public Watchdog::Watched {
     std::string file;                       ///< what the plugin was loaded from, for reports
     std::shared_ptr<WriteObserver> writes;  ///< may be null; shared, because a lost worker may outlive its owner
   };
+
+  static constexpr std::size_t kTenantsInQueue = 16;
 
   /// `host` outlives this object.
   ToolRunner(th_host& host, Watchdog& watchdog, Config config);
@@ -71,6 +75,8 @@ class ToolRunner final : public Watchdog::Watched {
   [[nodiscard]] bool is_quarantined() const noexcept { return quarantined_.load(); }
   /// Threads that are lost in a handler at this moment.
   [[nodiscard]] int lost_workers();
+  /// Without the plugin's id.
+  [[nodiscard]] PluginLoad load();
 
   Watchdog::Clock::time_point sweep(Watchdog::Clock::time_point now) override;
 
@@ -80,13 +86,14 @@ class ToolRunner final : public Watchdog::Watched {
   struct Worker;
   using JobPtr = std::shared_ptr<Job>;
   using WorkerPtr = std::shared_ptr<Worker>;
+  using Queue = FairQueue<JobPtr>;
 
   void run_inline(ToolCallPtr& call, ToolBinding& binding);
   th_status call_inline(th_call& frame, ToolBinding& binding);
   void enqueue(ToolCallPtr call, ToolBinding& binding);
   bool start_worker();
   void work(const WorkerPtr& worker);
-  JobPtr next_job();
+  JobPtr next_job(Worker& worker);
   void execute(Worker& worker, Job& job);
   void commit(Worker& worker, Job& job, Judgement& judgement);
   void report_broken_rule(const ToolCall& call, const Judgement& judgement);
@@ -110,7 +117,7 @@ class ToolRunner final : public Watchdog::Watched {
   std::mutex mutex_;  // guards what follows
   std::condition_variable work_;
   std::condition_variable idle_;
-  std::deque<JobPtr> queue_;
+  Queue queue_;
   std::vector<WorkerPtr> workers_;
   std::size_t sleeping_ = 0;
   int lost_ = 0;  // threads that overstayed and have not come back; may lag behind by one for a moment

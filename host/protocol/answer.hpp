@@ -6,7 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "protocol/dispatcher.hpp"
+#include "protocol/reply.hpp"
 
 namespace toolhost::protocol {
 

@@ -1,28 +1,23 @@
 #include "protocol/dispatcher.hpp"
 
-#include <condition_variable>
-
+#include "access/grant.hpp"
 #include "base/json_writer.hpp"
 
 namespace toolhost::protocol {
 namespace {
 
 using observability::ToolCalled;
-using plugin_runtime::ToolResult;
-using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestQuote = 128;  // of what a client sent, in a message about it
 constexpr std::string_view kEmptyResult = "{}";
+constexpr std::string_view kNoRoomText =
+    "The audit journal cannot be written, so no call may run. Nothing was saved. Tell the operator.";
 
 std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
   json::Value member;
   std::string_view text;
   if (json::find(object, name).get(member) == simdjson::SUCCESS && member.get(text) == simdjson::SUCCESS) return text;
   return {};
-}
-
-std::chrono::microseconds since(SteadyClock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - start);
 }
 
 std::string invalid_params(const Message& request, std::string why) {
@@ -34,6 +29,21 @@ struct CallParams {
   std::string_view name;
   std::optional<json::Value> arguments;
 };
+
+/// What a call without arguments has; lives as long as the process.
+const json::Value& no_arguments() {
+  static auto& document = *new json::Document;
+  static const json::Value value = document.parse(kEmptyResult).value();
+  return value;
+}
+
+/// A tool result that says why nothing was done.
+std::string encode_refusal(const Message& request, std::string_view text, Revision revision) {
+  std::string content = R"([{"type":"text","text":)";
+  append_json_string(content, text);
+  content += "}]";
+  return encode_result(request.id, encode_call_result(content, {}, true, revision));
+}
 
 /// Why the params are no params of tools/call, or what they say.
 std::variant<CallParams, std::string> read_call_params(const Message& request) {
@@ -54,105 +64,19 @@ std::variant<CallParams, std::string> read_call_params(const Message& request) {
 
 }  // namespace
 
-/// How many calls run. Outlives the dispatcher while one does.
-class Dispatcher::CallCount {
- public:
-  /// False when no more calls are taken.
-  bool begin() noexcept {
-    // Announced before is_closed_ is read, so that either this call sees the end or the end waits for this call.
-    running_.fetch_add(1);
-    if (!is_closed_.load()) return true;
-    end();
-    return false;
-  }
-  void end() noexcept {
-    if (running_.fetch_sub(1) != 1 || !is_closed_.load()) return;
-    const std::lock_guard lock(mutex_);
-    none_.notify_all();
-  }
-  void close_and_wait(std::chrono::milliseconds limit) {
-    is_closed_.store(true);
-    std::unique_lock lock(mutex_);
-    none_.wait_for(lock, limit, [this] { return running_.load() == 0; });
-  }
-
- private:
-  std::atomic<std::size_t> running_{0};
-  std::atomic<bool> is_closed_{false};
-  std::mutex mutex_;  // for the one who waits; calls do not meet at it
-  std::condition_variable none_;
-};
-
-/// One tools/call between its request and its answer. The answer goes out once: with the result, or earlier with the
-/// reason why nobody waits for it. The tool is always waited for.
-class Dispatcher::PendingCall final : public plugin_runtime::ToolCall,
-                                      public OpenCall,
-                                      public std::enable_shared_from_this<PendingCall> {
- public:
-  /// `open_id` names the call in its session.
-  PendingCall(std::string id, std::string open_id, const RequestContext& context, ReplySink sink,
-              observability::EventSink& events, std::shared_ptr<CallCount> running)
-      : id_(std::move(id)),
-        open_id_(std::move(open_id)),
-        session_(context.session),
-        revision_(context.revision),
-        sink_(std::move(sink)),
-        events_(events),
-        running_(std::move(running)) {
-    on_done = [](ToolCall& call, ToolResult&& result) { static_cast<PendingCall&>(call).finish(std::move(result)); };
-  }
-
-  /// Makes the call visible to whoever ends calls early, until it is answered.
-  Session::Opening open() {
-    const auto opening = session_->open_call(open_id_, weak_from_this());
-    if (opening != Session::Opening::kOpened) return opening;
-    is_open_ = true;
-    if (is_answered_) session_->close_call(open_id_);  // meanwhile, by a thread that did not see is_open_ yet
-    return opening;
-  }
-  [[nodiscard]] bool is_answered() const noexcept { return is_answered_; }
-
-  void stop(StopReason reason) noexcept override {
-    reply(reason);
-    cancel();
-  }
-
-  void reply(Reply reply) noexcept {
-    if (is_answered_.exchange(true)) return;
-    if (is_open_) session_->close_call(open_id_);
-    sink_(std::move(reply));
-  }
-
- private:
-  void finish(ToolResult&& result) noexcept {
-    events_.emit(ToolCalled{*caller, tool->name, tool->plugin, request_id, to_string(result.outcome), since(started_),
-                            result.detail});
-    reply(encode_result(id_,
-                        encode_call_result(result.content_json, result.structured_json, result.is_error, revision_)));
-    running_->end();
-  }
-
-  const std::string id_;
-  const std::string open_id_;
-  const SessionPtr session_;
-  const Revision revision_;
-  const ReplySink sink_;
-  observability::EventSink& events_;
-  const std::shared_ptr<CallCount> running_;
-  const SteadyClock::time_point started_ = SteadyClock::now();
-  std::atomic<bool> is_open_{false};
-  std::atomic<bool> is_answered_{false};
-};
-
-Dispatcher::Dispatcher(ServerIdentity server, std::size_t tools_page_size, access::Gatekeeper& gatekeeper,
-                       plugin_runtime::PluginHost& plugins, observability::EventSink& events)
-    : server_(std::move(server)),
+Dispatcher::Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
+                       observability::EventSink& events)
+    : server_({.name = config.server_name,
+               .title = config.server_title,
+               .version = config.server_version,
+               .instructions = config.instructions}),
+      has_room_(config.has_room),
       gatekeeper_(gatekeeper),
       plugins_(plugins),
       events_(events),
-      listing_(tools_page_size),
+      listing_(config.tools_page_size),
       request_id_prefix_("c-" + random_id().substr(0, 8) + "-"),
-      running_(std::make_shared<CallCount>()) {}
+      running_(std::make_shared<RunningCalls>(config.sealing_key, events)) {}
 
 std::variant<Dispatcher::Initialized, RpcError> Dispatcher::initialize(const Message& request) const {
   json::Value version;
@@ -209,62 +133,123 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
     return sink(invalid_params(request, *why));
   }
   const auto& params = std::get<CallParams>(parsed);
+  const auto& arguments = params.arguments ? *params.arguments : no_arguments();
 
   auto registry = plugins_.registry();
-  const auto* const tool = find_visible_tool(*context.caller, *registry, params.name);
-  if (tool == nullptr) {
-    const auto name = params.name.substr(0, kLongestQuote);
-    report_refused(context, name, "unknown_tool");
-    return sink(invalid_params(request, "Unknown tool: " + std::string(name)));
-  }
+  const auto entry = listing_.find(*context.caller, *registry, params.name);
+  if (entry.tool == nullptr) return refuse_unknown(request, params.name, *registry, context, sink);
+  access::Admission admission;
+  if (!admit(request, entry, arguments, context, sink, admission)) return;
+  const auto& tool = *entry.tool;
   if (!running_->begin()) {
-    report_refused(context, tool->name, "unavailable");
+    report_refused(context, tool, {"unavailable"}, &arguments);
+    admission.release();
     return sink(StopReason::kShutdown);
   }
 
   auto request_id = next_request_id();
   // A tool that never blocks has ended before its client could cancel it, and its id need not be remembered.
-  const bool is_named_by_client = !tool->non_blocking && !context.shares_session;
+  const bool is_named_by_client = !tool.non_blocking && !context.shares_session;
   auto call = std::make_shared<PendingCall>(request.id, is_named_by_client ? request.id : request_id, context,
-                                            std::move(sink), events_, running_);
+                                            std::move(sink), std::move(admission), running_);
   call->registry = std::move(registry);
-  call->tool = tool;
+  call->tool = &tool;
   call->caller = context.caller;
   call->request_id = std::move(request_id);
-  call->deadline = Deadline::after(tool->timeout);
-  if (params.arguments) {
-    call->arguments = *params.arguments;
-    call->idempotency_key = text_member(*params.arguments, "idempotency_key");
-    call->document = std::move(request.document);
-  } else {
-    call->document = json::acquire_document();
-    call->arguments = *call->document->parse(kEmptyResult);
-  }
+  call->deadline = Deadline::after(tool.timeout);
+  call->arguments = arguments;
+  call->document = std::move(request.document);
+  if (params.arguments) call->idempotency_key = text_member(arguments, "idempotency_key");
+  if (const auto& grant = context.caller->grant) call->max_result_bytes = grant->rights()->max_result();
+  run(std::move(call), request, context);
+}
 
-  if (!tool->non_blocking) {
+void Dispatcher::refuse_unknown(const Message& request, std::string_view name,
+                                const plugin_runtime::ToolRegistry& registry, const RequestContext& context,
+                                const ReplySink& sink) const {
+  const auto quoted = name.substr(0, kLongestQuote);
+  // Both look the same to the caller.
+  if (const auto* const tool = registry.find(name); tool != nullptr) {
+    const auto decision = context.caller->grant->rights()->decide(facts_of(*tool), nullptr);
+    report_refused(context, *tool, {"denied", to_string(decision.reason), decision.place.text()});
+  } else {
+    report_refused(context, quoted, "unknown_tool", to_string(access::Reason::kUnknownTool));
+  }
+  sink(invalid_params(request, "Unknown tool: " + std::string(quoted)));
+}
+
+bool Dispatcher::admit(const Message& request, const ToolView::Entry& entry, const json::Value& arguments,
+                       const RequestContext& context, const ReplySink& sink, access::Admission& admission) const {
+  const auto& tool = *entry.tool;
+  const auto& grant = context.caller->grant;
+  if (has_room_ && !has_room_()) {
+    report_refused(context, tool, {"unavailable", "audit"});
+    sink(encode_refusal(request, kNoRoomText, context.revision));
+    return false;
+  }
+  if (grant == nullptr) return true;
+  if (const auto refused = grant->admit(facts_of(tool), access::Grant::Clock::now(), admission)) {
+    const auto& decision = refused->decision;
+    report_refused(context, tool, {"limit", to_string(decision.reason), decision.place.text()});
+    sink(Limited{encode_refusal(request, decision.message, context.revision), refused->retry_after});
+    return false;
+  }
+  if (!entry.looks_at_arguments) return true;
+  const auto decision = grant->rights()->decide(facts_of(tool), &arguments);
+  if (decision.allowed()) return true;
+  admission.release();
+  report_refused(context, tool, {"denied", to_string(decision.reason), decision.place.text()}, &arguments);
+  sink(encode_refusal(request, decision.message, context.revision));
+  return false;
+}
+
+void Dispatcher::run(std::shared_ptr<PendingCall> call, const Message& request, const RequestContext& context) {
+  const auto& tool = *call->tool;
+  if (!tool.non_blocking) {
     switch (call->open()) {
       case Session::Opening::kOpened:
         break;
       case Session::Opening::kDuplicate:
-        report_refused(context, tool->name, "invalid_arguments");
-        call->reply(encode_error(
+        report_refused(context, tool, {"invalid_arguments"}, &call->arguments);
+        return call->refuse(encode_error(
             {RpcCode::kInvalidRequest, "Invalid Request: a request with this id is still running", request.id}));
-        return running_->end();
       case Session::Opening::kEnded:
-        report_refused(context, tool->name, "cancelled");
-        call->stop(context.session->ended().value_or(StopReason::kSessionEnded));
-        return running_->end();
+        report_refused(context, tool, {"cancelled"}, &call->arguments);
+        return call->refuse(context.session->ended().value_or(StopReason::kSessionEnded));
     }
   }
   plugins_.run(call);
   // The plugin host may run such a tool on a worker all the same, when it was found to block.
-  if (tool->non_blocking && !call->is_answered() && call->open() == Session::Opening::kEnded) {
+  if (tool.non_blocking && !call->is_answered() && call->open() == Session::Opening::kEnded) {
     call->stop(context.session->ended().value_or(StopReason::kSessionEnded));
   }
 }
 
-void Dispatcher::report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome) const {
-  events_.emit(ToolCalled{*context.caller, tool, {}, next_request_id(), outcome, std::chrono::microseconds(0), {}});
+void Dispatcher::report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome,
+                                std::string_view reason) const {
+  events_.emit(ToolCalled{.caller = *context.caller,
+                          .tool = tool,
+                          .request_id = next_request_id(),
+                          .outcome = outcome,
+                          .duration = std::chrono::microseconds(0),
+                          .reason = reason});
+}
+
+void Dispatcher::report_refused(const RequestContext& context, const plugin_runtime::Tool& tool, const Refusal& refusal,
+                                const json::Value* arguments) const {
+  const auto request_id = next_request_id();
+  const ToolCalled event{.caller = *context.caller,
+                         .tool = tool.name,
+                         .plugin = tool.plugin,
+                         .request_id = request_id,
+                         .outcome = refusal.outcome,
+                         .duration = std::chrono::microseconds(0),
+                         .reason = refusal.reason,
+                         .place = refusal.place};
+  if (arguments != nullptr)
+    running_->tell(event, tool, *arguments);
+  else
+    events_.emit(event);
 }
 
 std::string Dispatcher::next_request_id() const {

@@ -10,31 +10,21 @@
 #include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/jsonrpc.hpp"
+#include "protocol/mcp_config.hpp"
+#include "protocol/mcp_messages.hpp"
+#include "protocol/pending_call.hpp"
+#include "protocol/reply.hpp"
 #include "protocol/session.hpp"
 #include "protocol/tool_listing.hpp"
 
 namespace toolhost::protocol {
 
-/// What becomes of a request: a JSON-RPC message for the client, or why there is none.
-using Reply = std::variant<std::string, StopReason>;
-/// Called once for each request, on the calling thread or on a worker's. Must not block.
-using ReplySink = std::function<void(Reply)>;
-
-/// On whose behalf a request runs, and how its answer is to be encoded.
-struct RequestContext {
-  CallerPtr caller;
-  SessionPtr session;
-  bool shares_session =
-      false;  ///< SessionTable::without_session(): clients that know nothing of each other, so ids may coincide
-  Revision revision = kNewestRevision;
-};
-
 /// The one dispatcher of both transports: methods of the legacy era. Any thread; never blocks longer than a tool that
 /// never blocks runs.
 class Dispatcher {
  public:
-  Dispatcher(ServerIdentity server, std::size_t tools_page_size, access::Gatekeeper& gatekeeper,
-             plugin_runtime::PluginHost& plugins, observability::EventSink& events);
+  Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
+             observability::EventSink& events);
 
   struct Initialized {
     Revision revision;
@@ -50,24 +40,41 @@ class Dispatcher {
   /// From now on new tool calls are answered with kShutdown; waits until no call runs, for at most `limit`.
   void drain(std::chrono::milliseconds limit);
 
- private:
-  class CallCount;
-  class PendingCall;
+  [[nodiscard]] std::size_t running_calls() const noexcept { return running_->count(); }
 
+ private:
   void list_tools(const Message& request, const RequestContext& context, const ReplySink& sink);
   void call_tool(Message&& request, const RequestContext& context, ReplySink sink);
-  /// A call that ended before it began.
-  void report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome) const;
+  void refuse_unknown(const Message& request, std::string_view name, const plugin_runtime::ToolRegistry& registry,
+                      const RequestContext& context, const ReplySink& sink) const;
+  /// Whether the audit, the limits and rules about arguments let the call run; when they do not, it has been answered.
+  /// A call that a rule refuses has been counted by the limits: they bound what rules cost.
+  bool admit(const Message& request, const ToolView::Entry& entry, const json::Value& arguments,
+             const RequestContext& context, const ReplySink& sink, access::Admission& admission) const;
+  void run(std::shared_ptr<PendingCall> call, const Message& request, const RequestContext& context);
+  /// A call that ended before it began, of no tool.
+  void report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome,
+                      std::string_view reason = {}) const;
+  struct Refusal {
+    std::string_view outcome;
+    std::string_view reason = {};
+    std::string_view place = {};
+  };
+  /// The same of a tool. `arguments`: null when the audit is to keep nothing of them, as of calls that no limit
+  /// counted.
+  void report_refused(const RequestContext& context, const plugin_runtime::Tool& tool, const Refusal& refusal,
+                      const json::Value* arguments = nullptr) const;
   [[nodiscard]] std::string next_request_id() const;
 
   const ServerIdentity server_;
+  const std::function<bool()> has_room_;
   access::Gatekeeper& gatekeeper_;
   plugin_runtime::PluginHost& plugins_;
   observability::EventSink& events_;
   ToolListing listing_;
   const std::string request_id_prefix_;  ///< random, so that ids of two hosts do not meet in one log
   mutable std::atomic<std::uint64_t> last_request_{0};
-  const std::shared_ptr<CallCount> running_;
+  const std::shared_ptr<RunningCalls> running_;
 };
 
 }  // namespace toolhost::protocol

@@ -3,19 +3,12 @@
 #include <algorithm>
 
 #include "base/json_writer.hpp"
+#include "base/lower.hpp"
 
 namespace toolhost::protocol {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// Cuts `text` at the first `separator`; what is before it comes back without surrounding white space.
 std::string_view take_until(std::string_view& text, char separator) noexcept {
@@ -64,7 +57,7 @@ void respond_session_not_found(transport::HttpResponse& response, std::string id
 }
 
 void respond_unavailable(transport::HttpResponse& response, std::string_view message) {
-  response.headers.append("Retry-After: 2\r\n");
+  retry_after(response, std::chrono::seconds(2));
   respond_refusal(response, 503, "unavailable", message);
 }
 
@@ -73,8 +66,13 @@ void respond_unauthenticated(transport::HttpResponse& response, std::string_view
   respond_refusal(response, 401, code, message);
 }
 
+void retry_after(transport::HttpResponse& response, std::chrono::milliseconds wait) {
+  const auto seconds = std::max<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(wait).count(), 1);
+  response.headers.append("Retry-After: ").append(std::to_string(seconds)).append("\r\n");
+}
+
 void respond_too_many_streams(transport::HttpResponse& response) {
-  response.headers.append("Retry-After: 30\r\n");
+  retry_after(response, std::chrono::seconds(30));
   respond_refusal(response, 429, "too_many_streams", "This API key has too many open streams; close some first.");
 }
 

@@ -1,11 +1,12 @@
 #pragma once
+#include <chrono>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
 
-#include "protocol/dispatcher.hpp"
 #include "protocol/jsonrpc.hpp"
+#include "protocol/reply.hpp"
 #include "transport/http.hpp"
 
 namespace toolhost::protocol {
@@ -29,6 +30,8 @@ void respond_session_not_found(transport::HttpResponse& response, std::string id
 void respond_unavailable(transport::HttpResponse& response, std::string_view message);
 /// 401 with a challenge that does not send OAuth-minded clients to a browser (they know Bearer, and only that).
 void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message);
+/// Adds Retry-After, in whole seconds, at least one.
+void retry_after(transport::HttpResponse& response, std::chrono::milliseconds wait);
 /// 429: the key has too many open streams.
 void respond_too_many_streams(transport::HttpResponse& response);
 /// A call that was ended before its result: 401, 404, 503, or 202 when the client itself cancelled it and expects no

@@ -1,5 +1,6 @@
 #include "protocol/mcp_endpoint.hpp"
 
+#include "access/grant.hpp"
 #include "base/json_writer.hpp"
 #include "protocol/dispatcher.hpp"
 #include "protocol/http_replies.hpp"
@@ -19,6 +20,8 @@ using transport::Method;
 constexpr std::string_view kHowToSendKeys =
     "This server uses API keys, not OAuth: configure your key as the X-API-Key header (X-API-Key: hdsk_...), or as "
     "Authorization: Bearer hdsk_...";
+
+constexpr unsigned kTooManyRequests = 429;
 
 enum class Path { kMcp, kSse, kMessages, kRegister, kUnknown };
 
@@ -59,19 +62,16 @@ unsigned http_status(Errc code) noexcept {
 
 class McpOverHttp final : public McpEndpoint {
  public:
-  McpOverHttp(McpConfig config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
+  McpOverHttp(const McpConfig& config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
               observability::EventSink& events)
       : gatekeeper_(gatekeeper),
         events_(events),
+        failed_sign_in_period_(config.failed_sign_in_period),
         sessions_(std::make_shared<SessionTable>(config.sealing_key,
                                                  SessionLimits{.idle_limit = config.session_idle_limit,
                                                                .max_sessions_per_key = config.max_sessions_per_key,
                                                                .max_streams_per_key = config.max_streams_per_key})),
-        dispatcher_({.name = std::move(config.server_name),
-                     .title = std::move(config.server_title),
-                     .version = std::move(config.server_version),
-                     .instructions = std::move(config.instructions)},
-                    config.tools_page_size, gatekeeper, plugins, events),
+        dispatcher_(config, gatekeeper, plugins, events),
         streamable_(dispatcher_, sessions_),
         sse_(dispatcher_, sessions_) {
     gatekeeper_.on_revoked([sessions = sessions_](KeyId key) {
@@ -97,15 +97,32 @@ class McpOverHttp final : public McpEndpoint {
       respond_stopped(response, StopReason::kShutdown);
       return nothing_to_wait_for();
     }
-    auto caller = gatekeeper_.authenticate(request.x_api_key, request.authorization);
+    const auto endings = sessions_->endings();
+    auto caller = gatekeeper_.authenticate(request.x_api_key, request.authorization, request.remote_address);
     if (!caller) {
       refuse(request, caller.error(), response);
+      return nothing_to_wait_for();
+    }
+    sessions_->verified(**caller, endings);
+    if (is_too_large(request, **caller)) {
+      refuse_too_large(request, **caller, response);
       return nothing_to_wait_for();
     }
     if (request.method == Method::kPost && path != Path::kMessages)
       return streamable_.post(request, response, std::move(*caller));
     answer_at_once(path, request, response, *caller);
+    if (response.status == kTooManyRequests)
+      events_.emit(RequestRefused{"streams", request.remote_address, "too many open streams", caller->get()});
     return nothing_to_wait_for();
+  }
+
+  void tools_changed(std::span<const KeyId> keys) override {
+    for (const KeyId key : keys) sessions_->tell(key, kToolsChanged);
+  }
+
+  [[nodiscard]] Counts counts() const override {
+    const auto sessions = sessions_->counts();
+    return {.sessions = sessions.sessions, .streams = sessions.streams, .running_calls = dispatcher_.running_calls()};
   }
 
   void stop(std::chrono::milliseconds drain) override {
@@ -150,20 +167,54 @@ class McpOverHttp final : public McpEndpoint {
     respond_json(response, 404, std::move(body));
   }
 
+  static bool is_too_large(const HttpRequest& request, const Caller& caller) noexcept {
+    return caller.grant != nullptr && request.body.size() > caller.grant->rights()->max_request();
+  }
+
+  void refuse_too_large(const HttpRequest& request, const Caller& caller, HttpResponse& response) {
+    const auto text = "The request has " + std::to_string(request.body.size()) + " bytes; this tenant may send " +
+                      std::to_string(caller.grant->rights()->max_request()) + ". Send less at once.";
+    const auto* const reason = to_string(access::Reason::kRequestSize);
+    events_.emit(RequestRefused{reason, request.remote_address, text, &caller});
+    respond_refusal(response, 413, reason, text);
+  }
+
   void refuse(const HttpRequest& request, const Error& error, HttpResponse& response) {
-    if (error.code != Errc::kUnauthenticated) {
-      if (error.code == Errc::kUnavailable) return respond_unavailable(response, error.message);
-      return respond_refusal(response, http_status(error.code), to_string(error.code), error.message);
-    }
     const bool is_missing = request.x_api_key.empty() && request.authorization.empty();
-    events_.emit(RequestRefused{is_missing ? "missing_key" : "invalid_key", request.remote_address, error.detail});
-    if (is_missing) return respond_unauthenticated(response, "missing_api_key", error.message);
-    respond_unauthenticated(response, "invalid_api_key",
-                            error.message + ". Check that the whole key is configured and has not been deleted.");
+    switch (error.code) {
+      case Errc::kUnauthenticated:
+        tell_refused(request, is_missing ? "missing_key" : "invalid_key", error);
+        if (is_missing) return respond_unauthenticated(response, "missing_api_key", error.message);
+        return respond_unauthenticated(
+            response, "invalid_api_key",
+            error.message + ". Check that the whole key is configured and has not been deleted.");
+      case Errc::kDenied:
+        tell_denied(request, error);
+        return respond_refusal(response, 403, "access_denied", error.message);
+      case Errc::kLimit:
+        tell_refused(request, "failed_sign_ins", error);
+        retry_after(response, failed_sign_in_period_);
+        return respond_refusal(response, kTooManyRequests, "too_many_failed_sign_ins", error.message);
+      case Errc::kUnavailable:
+        return respond_unavailable(response, error.message);
+      default:
+        return respond_refusal(response, http_status(error.code), to_string(error.code), error.message);
+    }
+  }
+
+  void tell_refused(const HttpRequest& request, std::string_view reason, const Error& error) {
+    events_.emit(RequestRefused{reason, request.remote_address, error.detail});
+  }
+
+  void tell_denied(const HttpRequest& request, const Error& error) {
+    const auto key = gatekeeper_.denied_key(request.x_api_key, request.authorization);
+    if (!key) return tell_refused(request, "key_denied", error);
+    events_.emit(RequestRefused{to_string(key->reason), request.remote_address, error.detail, key->caller.get()});
   }
 
   access::Gatekeeper& gatekeeper_;
   observability::EventSink& events_;
+  const std::chrono::seconds failed_sign_in_period_;
   std::atomic<bool> is_stopping_{false};
   const std::shared_ptr<SessionTable> sessions_;  // shared with streams, which may end after this object
   Dispatcher dispatcher_;
@@ -176,7 +227,7 @@ class McpOverHttp final : public McpEndpoint {
 std::unique_ptr<McpEndpoint> McpEndpoint::create(McpConfig config, access::Gatekeeper& gatekeeper,
                                                  plugin_runtime::PluginHost& plugins,
                                                  observability::EventSink& events) {
-  return std::make_unique<McpOverHttp>(std::move(config), gatekeeper, plugins, events);
+  return std::make_unique<McpOverHttp>(config, gatekeeper, plugins, events);
 }
 
 }  // namespace toolhost::protocol

@@ -71,7 +71,8 @@ std::string encode_initialize_result(const ServerIdentity& server, Revision revi
   std::string out;
   JsonWriter json(out);
   json.begin_object().member("protocolVersion", to_string(revision));
-  json.key("capabilities").begin_object().key("tools").begin_object().end_object().end_object();
+  json.key("capabilities").begin_object().key("tools").begin_object();
+  json.key("listChanged").boolean(true).end_object().end_object();
   json.key("serverInfo").begin_object().member("name", server.name);
   if (revision >= Revision::k2025_06_18 && !server.title.empty()) json.member("title", server.title);
   json.member("version", server.version).end_object();

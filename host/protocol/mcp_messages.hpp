@@ -31,6 +31,9 @@ std::string encode_initialize_result(const ServerIdentity& server, Revision revi
 std::string encode_tool(const ToolDescription& tool, ListingFamily family);
 std::string encode_tools_page(std::span<const std::string* const> tools, const std::optional<std::string>& next_cursor);
 
+/// What a client whose list of tools has changed is told; the same in every revision.
+inline constexpr std::string_view kToolsChanged = R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})";
+
 /// `content_json`: array of content blocks; `structured_json`: object, or empty. Revisions before 2025-06-18 have no
 /// structured content: they get it as a text block. Blocks that the revision does not know become text.
 std::string encode_call_result(std::string_view content_json, std::string_view structured_json, bool is_error,

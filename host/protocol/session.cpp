@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "access/grant.hpp"
 #include "base/base64url.hpp"
 
 namespace toolhost::protocol {
@@ -164,14 +165,19 @@ bool SessionTable::end(const Caller& caller, std::string_view id, Clock::time_po
   return true;
 }
 
-SessionTable::Attaching SessionTable::attach(const SessionPtr& session,
+std::size_t SessionTable::max_streams(const Caller& caller) const noexcept {
+  if (caller.grant == nullptr) return limits_.max_streams_per_key;
+  return std::min(limits_.max_streams_per_key, caller.grant->rights()->max_streams());
+}
+
+SessionTable::Attaching SessionTable::attach(const Caller& caller, const SessionPtr& session,
                                              const std::shared_ptr<transport::SseStream>& stream) {
   {
     Shard& shard = shard_of(session->key());
     const std::lock_guard lock(shard.mutex);
     KeySessions& key = shard.keys[value(session->key())];
     if (key.ended || session->ended()) return Attaching::kEnded;
-    if (key.streams >= limits_.max_streams_per_key) return Attaching::kTooMany;
+    if (key.streams >= max_streams(caller)) return Attaching::kTooMany;
     if (!session->attach_stream(stream)) return Attaching::kOccupied;
     ++key.streams;
   }
@@ -194,8 +200,8 @@ SessionPtr SessionTable::open_stream(const Caller& caller, const std::shared_ptr
     session->end(*key.ended);
     return session;
   }
+  if (key.streams >= max_streams(caller)) return nullptr;
   session->attach_stream(stream);
-  if (key.streams >= limits_.max_streams_per_key) return nullptr;
   ++key.streams;
   key.stream_sessions.emplace(session->id(), session);
   return session;
@@ -239,21 +245,70 @@ void SessionTable::end_key(KeyId id, StopReason reason, Clock::time_point now) n
     sweep(shard, now);
     KeySessions& key = shard.keys[value(id)];
     collect(key, sessions);
+    forget_ending(key);
     key = {};
     key.ended = reason;
     key.ended_at = now;
+    ended_keys_.fetch_add(1, std::memory_order_relaxed);
+    key.ending = endings_.fetch_add(1, std::memory_order_acq_rel) + 1;
   }
   for (const auto& session : sessions) session->end(reason);
+}
+
+void SessionTable::verified(const Caller& caller, std::uint64_t endings_before) noexcept {
+  if (ended_keys_.load(std::memory_order_relaxed) == 0) return;
+  Shard& shard = shard_of(caller.key_id);
+  const std::lock_guard lock(shard.mutex);
+  const auto key = shard.keys.find(value(caller.key_id));
+  if (key == shard.keys.end() || !key->second.ended || key->second.ending > endings_before) return;
+  // Enabled again. What it had has ended for good; it begins anew.
+  forget_ending(key->second);
+  key->second = {};
+}
+
+void SessionTable::forget_ending(KeySessions& key) noexcept {
+  if (key.ended) ended_keys_.fetch_sub(1, std::memory_order_relaxed);
+  key.ended.reset();
 }
 
 void SessionTable::end_all(StopReason reason) noexcept {
   std::vector<SessionPtr> sessions;
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
-    for (const auto& [id, key] : shard.keys) collect(key, sessions);
+    for (auto& [id, key] : shard.keys) {
+      collect(key, sessions);
+      forget_ending(key);
+    }
     shard.keys.clear();
   }
   for (const auto& session : sessions) session->end(reason);
+}
+
+void SessionTable::tell(KeyId id, std::string_view message) const {
+  std::vector<SessionPtr> sessions;
+  {
+    const Shard& shard = shard_of(id);
+    const std::lock_guard lock(shard.mutex);
+    const auto key = shard.keys.find(value(id));
+    if (key == shard.keys.end() || key->second.streams == 0) return;
+    collect(key->second, sessions);
+  }
+  for (const auto& session : sessions) {
+    if (!session->revision()) continue;
+    if (const auto stream = session->stream()) stream->send("message", message);
+  }
+}
+
+SessionTable::Counts SessionTable::counts() const {
+  Counts counts;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [id, key] : shard.keys) {
+      counts.sessions += key.recent.size() + key.stream_sessions.size();
+      counts.streams += key.streams;
+    }
+  }
+  return counts;
 }
 
 std::size_t SessionTable::size() const {
@@ -316,6 +371,7 @@ void SessionTable::sweep(Shard& shard, Clock::time_point now) {
     const bool is_unused = key.recent.empty() && key.streams == 0 &&
                            (key.without_session == nullptr || key.without_session.use_count() == 1) &&
                            (!key.ended || now - key.ended_at > kEndedKeyMemory);
+    if (is_unused) forget_ending(key);
     entry = is_unused ? shard.keys.erase(entry) : std::next(entry);
   }
 }

@@ -118,7 +118,8 @@ class SessionTable {
   bool end(const Caller& caller, std::string_view id, Clock::time_point now);
   /// Gives the session its GET stream, until detach().
   enum class Attaching { kAttached, kOccupied, kTooMany, kEnded };
-  Attaching attach(const SessionPtr& session, const std::shared_ptr<transport::SseStream>& stream);
+  Attaching attach(const Caller& caller, const SessionPtr& session,
+                   const std::shared_ptr<transport::SseStream>& stream);
   void detach(const SessionPtr& session, const transport::SseStream& stream) noexcept;
 
   // HTTP+SSE: a session is its stream.
@@ -132,9 +133,20 @@ class SessionTable {
 
   /// Ends everything of one key, now and of requests that are on their way, or of all.
   void end_key(KeyId key, StopReason reason, Clock::time_point now) noexcept;
+  /// How many times end_key() was called. To be read before a key is verified, and told afterwards: a key that was
+  /// verified after its end is alive again.
+  [[nodiscard]] std::uint64_t endings() const noexcept { return endings_.load(std::memory_order_acquire); }
+  void verified(const Caller& caller, std::uint64_t endings_before) noexcept;
   void end_all(StopReason reason) noexcept;
 
+  /// Sends `message` on every open stream of the key whose client has sent `initialize`.
+  void tell(KeyId key, std::string_view message) const;
+
   [[nodiscard]] std::size_t size() const;  ///< Streamable HTTP sessions in memory
+  struct Counts {
+    std::size_t sessions = 0, streams = 0;  ///< of both transports
+  };
+  [[nodiscard]] Counts counts() const;
 
  private:
   struct Remembered {
@@ -155,6 +167,7 @@ class SessionTable {
     std::size_t streams = 0;  ///< of both transports
     SessionPtr without_session;
     std::optional<StopReason> ended;  ///< why end_key() was called
+    std::uint64_t ending = 0;         ///< which call of end_key() it was
     Clock::time_point ended_at{};
   };
   struct Shard {
@@ -164,17 +177,24 @@ class SessionTable {
   };
 
   Shard& shard_of(KeyId key) noexcept { return shards_[static_cast<std::size_t>(value(key)) % shards_.size()]; }
+  const Shard& shard_of(KeyId key) const noexcept {
+    return shards_[static_cast<std::size_t>(value(key)) % shards_.size()];
+  }
+  [[nodiscard]] std::size_t max_streams(const Caller& caller) const noexcept;
   /// The session as it is known from now on: a key that has ended gets no new one.
   SessionPtr enter(SessionPtr session, Clock::time_point now);
   /// The session under its id; `evicted` is what had to give way, to be ended without the lock.
   SessionPtr remember(KeySessions& key, SessionPtr session, Clock::time_point now, SessionPtr& evicted);
   /// Forgets what was idle for too long; looks at most once a minute.
   void sweep(Shard& shard, Clock::time_point now);
+  void forget_ending(KeySessions& key) noexcept;
   static void release_stream(KeySessions& key) noexcept;
   static void collect(const KeySessions& key, std::vector<SessionPtr>& sessions);
 
   const SessionSeal seal_;
   const SessionLimits limits_;
+  std::atomic<std::uint64_t> endings_{0};
+  std::atomic<std::size_t> ended_keys_{0};  ///< that are remembered
   std::array<Shard, 16> shards_;
 };
 

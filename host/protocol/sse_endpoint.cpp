@@ -87,7 +87,7 @@ void SseEndpoint::take(Message&& message, const RequestContext& context, const s
   }
   // Whatever ends a call early also closes the stream, or is the client's own wish: there is nothing to say then.
   dispatcher_.answer(std::move(message), context, [stream](Reply reply) {
-    if (const auto* const text = std::get_if<std::string>(&reply)) stream->send("message", *text);
+    if (const auto* const text = message_of(reply)) stream->send("message", *text);
   });
 }
 

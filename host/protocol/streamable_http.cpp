@@ -99,6 +99,10 @@ asio::awaitable<void> StreamableHttp::answer_one(Message message, RequestContext
   auto reply = co_await Answer::wait(start(dispatcher_, std::move(message), context));
   if (auto* const text = std::get_if<std::string>(&reply)) {
     respond_json(response, 200, std::move(*text));
+  } else if (auto* const limited = std::get_if<Limited>(&reply)) {
+    // 200: the text is for the model, which never sees what comes with another status.
+    retry_after(response, limited->retry_after);
+    respond_json(response, 200, std::move(limited->message));
   } else {
     respond_stopped(response, std::get<StopReason>(reply));
   }
@@ -126,14 +130,18 @@ asio::awaitable<void> StreamableHttp::answer_batch(Batch batch, RequestContext c
 
   std::string replies;
   std::optional<StopReason> stopped;
+  std::optional<std::chrono::milliseconds> longest_wait;
   for (auto& answer : answers) {
     const auto reply = co_await Answer::wait(std::move(answer));
-    if (const auto* const text = std::get_if<std::string>(&reply)) {
+    if (const auto* const limited = std::get_if<Limited>(&reply))
+      longest_wait = std::max(longest_wait.value_or(limited->retry_after), limited->retry_after);
+    if (const auto* const text = message_of(reply)) {
       replies.append(replies.empty() ? "[" : ",").append(*text);
     } else {
       stopped = std::get<StopReason>(reply);
     }
   }
+  if (longest_wait) retry_after(response, *longest_wait);
   if (!replies.empty()) {
     respond_json(response, 200, std::move(replies.append("]")));
   } else if (stopped) {
@@ -151,7 +159,7 @@ void StreamableHttp::open_stream(const HttpRequest& request, HttpResponse& respo
   const auto session = sessions_->find(*caller, request.mcp_session_id, SessionTable::Clock::now());
   if (session == nullptr) return respond_session_not_found(response);
   auto stream = transport::SseStream::create();
-  switch (sessions_->attach(session, stream)) {
+  switch (sessions_->attach(*caller, session, stream)) {
     case SessionTable::Attaching::kTooMany:
       return respond_too_many_streams(response);
     case SessionTable::Attaching::kOccupied:

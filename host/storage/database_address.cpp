@@ -123,6 +123,20 @@ std::string one_line(std::string_view message) {
   return out;
 }
 
+std::string text_array(std::span<const std::string> names) {
+  std::string out = "{";
+  for (const std::string& name : names) {
+    if (out.size() > 1) out += ',';
+    out += '"';
+    for (const char c : name) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + "}";
+}
+
 bool is_database_url(std::string_view url) {
   if (!url.starts_with("postgresql://") && !url.starts_with("postgres://")) return false;
   const std::unique_ptr<PQconninfoOption, FreeConninfo> parsed(PQconninfoParse(std::string(url).c_str(), nullptr));

@@ -35,6 +35,25 @@ struct KeyRow {
   std::string created_at;                   ///< RFC 3339, UTC
   std::optional<std::string> last_used_at;  ///< RFC 3339, UTC; lags up to 5 s
   std::int64_t usage_count = 0;             ///< authenticated tool calls; lags up to 5 s
+  std::vector<std::string> scopes;          ///< empty: whatever the owner's role may
+  std::optional<std::chrono::system_clock::time_point> expires_at;
+  bool disabled = false;
+  std::optional<KeyId> replaced_by;  ///< set by rotate_key(); this key ends at expires_at
+};
+
+/// A key to be made.
+struct NewKeyRow {
+  TenantId tenant{};
+  std::string name, owner, prefix;
+  KeyHash hash{};
+  int pepper_version = 1;
+  std::vector<std::string> scopes;
+  std::optional<std::chrono::system_clock::time_point> expires_at;
+};
+
+/// Who changes something, for the audit: "cli:root@host", a person's e-mail address, ...
+struct Actor {
+  std::string name;
 };
 
 struct KeyUse {
@@ -43,27 +62,39 @@ struct KeyUse {
   std::chrono::system_clock::time_point last_used;
 };
 
-/// Tenants and keys: the host's own tables, through libpqxx as the host role. One object is one connection and belongs
-/// to one thread at a time; a lost connection is reported as kUnavailable and replaced at the next call.
+/// Tenants and keys: the host's own tables, through libpqxx as the host role. What changes them is recorded in the
+/// tenant's audit by the same transaction. One object is one connection and belongs to one thread at a time; a lost
+/// connection is reported as kUnavailable and replaced at the next call.
 class DirectoryStore {
  public:
   static std::unique_ptr<DirectoryStore> create(const DatabaseAddress& address);
   virtual ~DirectoryStore() = default;
 
   /// kConflict when the name is taken; kInvalidArgument for a bad name or time zone, with what is allowed.
-  virtual Result<TenantRow> create_tenant(std::string name, std::string title, std::string time_zone) = 0;
+  virtual Result<TenantRow> create_tenant(std::string name, std::string title, std::string time_zone,
+                                          const Actor& actor) = 0;
+  /// What people call it, and its time zone; every host knows within a second. kInvalidArgument as above; a tenant that
+  /// does not exist is none.
+  virtual Result<> update_tenant(const std::string& name, const std::string& title, const std::string& time_zone) = 0;
   virtual Result<std::vector<TenantRow>> tenants() = 0;
   /// kNotFound names the tenants that exist.
   virtual Result<TenantRow> tenant(std::string_view name) = 0;
 
-  virtual Result<KeyRow> insert_key(TenantId tenant, std::string name, std::string owner, std::string prefix,
-                                    const KeyHash& hash, int pepper_version) = 0;
+  virtual Result<KeyRow> insert_key(const NewKeyRow& key, const Actor& actor) = 0;
   /// All keys, or one tenant's; oldest first.
   virtual Result<std::vector<KeyRow>> keys(std::optional<TenantId> tenant) = 0;
   /// Deletes for good and notifies every host in the same transaction. By hash, or by prefix (kConflict lists the
   /// matches when several keys share it, kNotFound otherwise).
-  virtual Result<KeyRow> delete_key_by_hash(const KeyHash& hash) = 0;
-  virtual Result<KeyRow> delete_key_by_prefix(std::string_view prefix) = 0;
+  virtual Result<KeyRow> delete_key_by_hash(const KeyHash& hash, const Actor& actor) = 0;
+  virtual Result<KeyRow> delete_key_by_prefix(std::string_view prefix, const Actor& actor) = 0;
+  /// By prefix, as above; nothing happens when it is so already. A disabled key is refused with "Access denied" until
+  /// it is enabled again.
+  virtual Result<KeyRow> set_key_disabled(std::string_view prefix, bool disabled, const Actor& actor) = 0;
+  /// Makes a key like the one with this prefix (name, owner, scopes, same span of life); the old one ends `overlap`
+  /// from now (at most 366 days), or at its own end when that is earlier. Ends are whole seconds. kConflict for a key
+  /// that was replaced before or is disabled. The new row.
+  virtual Result<KeyRow> rotate_key(std::string_view prefix, std::string new_prefix, const KeyHash& hash,
+                                    int pepper_version, std::chrono::seconds overlap, const Actor& actor) = 0;
   /// Adds uses in one statement.
   virtual Result<> record_uses(const std::vector<KeyUse>& uses) = 0;
 };

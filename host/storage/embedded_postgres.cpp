@@ -258,4 +258,9 @@ Result<std::unique_ptr<EmbeddedPostgres>> EmbeddedPostgres::own(const Config& co
   return open_as(config, Role::kHost, events);
 }
 
+bool EmbeddedPostgres::has_data(const fs::path& data_directory) {
+  std::error_code error;
+  return fs::exists(data_directory / "postgres" / "PG_VERSION", error) || error;
+}
+
 }  // namespace toolhost::storage

@@ -32,6 +32,9 @@ class EmbeddedPostgres {
   /// tools), and fails with kConflict when another host serves from this directory.
   static Result<std::unique_ptr<EmbeddedPostgres>> own(const Config& config, observability::EventSink& events);
 
+  /// Whether there ever was a database in this directory; true as well when this user cannot look.
+  static bool has_data(const std::filesystem::path& data_directory);
+
   virtual ~EmbeddedPostgres() =
       default;  ///< stops the server (SIGINT) when this process started it and nobody else uses it
 

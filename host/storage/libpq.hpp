@@ -2,6 +2,7 @@
 #include <libpq-fe.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,5 +23,8 @@ void append_conninfo(std::string& conninfo, std::string_view key, std::string_vi
 
 /// libpq's messages end in a newline and may hold several lines; these are joined.
 std::string one_line(std::string_view message);
+
+/// A text[] in PostgreSQL's own syntax.
+std::string text_array(std::span<const std::string> items);
 
 }  // namespace toolhost::storage

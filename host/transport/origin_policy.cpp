@@ -4,6 +4,8 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "base/lower.hpp"
+
 namespace toolhost::transport {
 namespace {
 
@@ -15,14 +17,6 @@ constexpr Refusal kHostRefused{
     "The server does not answer to this host name. Use localhost, or add the name to the allowed hosts in "
     "the host's configuration.",
     "host"};
-
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
 
 struct Authority {
   std::string_view name;

@@ -55,9 +55,10 @@ def end_on_signals():
 
 
 class ScratchHost:
-    """with ScratchHost(...) as host: serves inside the block. Without data_dir, everything it wrote goes with it."""
+    """with ScratchHost(...) as host: serves inside the block. Without data_dir, everything it wrote goes with it. `config` replaces
+    sections of the configuration; a tenant is a name or a section."""
 
-    def __init__(self, binary, tenants, data_dir=None, prefix="toolhost-scratch-"):
+    def __init__(self, binary, tenants, data_dir=None, prefix="toolhost-scratch-", config=None):
         self.binary = need_binary(binary)
         self.directory = scratch_directory(prefix)
         self.data_dir = Path(data_dir) if data_dir else self.directory / "data"
@@ -67,9 +68,10 @@ class ScratchHost:
         self.config = self.directory / "host.yaml"
         self.config.write_text(json.dumps({
             "plugins": [{"file": file} for file in PLUGINS],
-            "tenants": [{"name": tenant} for tenant in tenants],
+            "tenants": [{"name": tenant} if isinstance(tenant, str) else tenant for tenant in tenants],
             "log": {"level": "warning"},
-        }))
+            **(config or {}),
+        }, indent=1))
         self.log_path = self.directory / "host.log"
         self.process = None
         self.port = free_port()

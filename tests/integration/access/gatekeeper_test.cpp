@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "access/api_key.hpp"
+#include "access/grant.hpp"
 #include "support/temp_postgres.hpp"
 
 namespace toolhost::access {
@@ -32,8 +33,7 @@ class KeyEvents final : public observability::EventSink {
   void emit(const observability::Event& event) noexcept override {
     const std::lock_guard lock(mutex_);
     if (const auto* change = std::get_if<observability::KeyChanged>(&event)) {
-      lines_.push_back((change->change == observability::KeyChange::kCreated ? "created " : "deleted ") +
-                       std::string(change->tenant) + " " + std::string(change->name));
+      lines_.push_back(word(change->change) + " " + std::string(change->tenant) + " " + std::string(change->name));
     } else if (const auto* notice = std::get_if<observability::HostNotice>(&event)) {
       lines_.emplace_back(notice->message);
     }
@@ -45,6 +45,22 @@ class KeyEvents final : public observability::EventSink {
   }
 
  private:
+  static std::string word(observability::KeyChange change) {
+    switch (change) {
+      case observability::KeyChange::kCreated:
+        return "created";
+      case observability::KeyChange::kDeleted:
+        return "deleted";
+      case observability::KeyChange::kDisabled:
+        return "disabled";
+      case observability::KeyChange::kEnabled:
+        return "enabled";
+      case observability::KeyChange::kExpired:
+        return "expired";
+    }
+    return "";
+  }
+
   mutable std::mutex mutex_;
   std::vector<std::string> lines_;
 };
@@ -54,7 +70,7 @@ class GatekeeperTest : public testing::Test {
   void SetUp() override {
     postgres_.run_sql("truncate toolhost.tenants cascade");
     store_ = storage::DirectoryStore::create(postgres_.address());
-    tenant_ = store_->create_tenant("acme", "Acme", "Europe/Berlin").value().id;
+    tenant_ = store_->create_tenant("acme", "Acme", "Europe/Berlin", {"test"}).value().id;
   }
 
   void start(GatekeeperConfig config = {}) {
@@ -65,11 +81,27 @@ class GatekeeperTest : public testing::Test {
   /// A live key; its text.
   std::string add_key(const std::string& name, const std::string& owner = {}) {
     const auto key = generate_key(pepper_);
-    EXPECT_TRUE(store_->insert_key(tenant_, name, owner, key.prefix, key.hash, 1));
+    EXPECT_TRUE(store_->insert_key(
+        {.tenant = tenant_, .name = name, .owner = owner, .prefix = key.prefix, .hash = key.hash}, {"test"}));
     return std::string(key.text.reveal());
   }
-  void delete_key(const std::string& text) { EXPECT_TRUE(store_->delete_key_by_hash(hash_key(pepper_, text))); }
-  bool is_accepted(const std::string& text) { return gatekeeper_->authenticate(text, "").has_value(); }
+  void delete_key(const std::string& text) {
+    EXPECT_TRUE(store_->delete_key_by_hash(hash_key(pepper_, text), {"test"}));
+  }
+  /// Sets what SQL says for every key.
+  void update_keys(const std::string& assignment) { postgres_.run_sql("update toolhost.api_keys set " + assignment); }
+
+  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization = {},
+                                 std::string_view address = "192.0.2.1") {
+    return gatekeeper_->authenticate(x_api_key, authorization, address);
+  }
+  bool is_accepted(const std::string& text) { return authenticate(text).has_value(); }
+  /// Waits for a key that is known to be refused; the refusal.
+  Error denial(const std::string& text) {
+    EXPECT_TRUE(eventually([&] { return !is_accepted(text); }));
+    const auto refused = authenticate(text);
+    return refused ? Error{} : refused.error();
+  }
 
   test_support::TempPostgres& postgres_ = test_support::TempPostgres::shared();
   const Secret pepper_{std::string(32, 'p')};
@@ -82,29 +114,30 @@ class GatekeeperTest : public testing::Test {
 TEST_F(GatekeeperTest, KnowsTheOwnerOfAKeyInEitherHeader) {
   const auto key = add_key("laptop", "ann@example.com");
   start();
-  const auto caller = gatekeeper_->authenticate(key, "");
+  const auto caller = authenticate(key);
   ASSERT_TRUE(caller);
   EXPECT_EQ((*caller)->tenant, "acme");
   EXPECT_EQ((*caller)->tenant_id, tenant_);
   EXPECT_EQ((*caller)->time_zone, "Europe/Berlin");
   EXPECT_EQ((*caller)->principal, "ann@example.com");
   EXPECT_EQ((*caller)->key_prefix, key.substr(0, 11));
-  EXPECT_EQ(gatekeeper_->authenticate("", "Bearer " + key).value(), *caller);
+  EXPECT_EQ(authenticate("", "Bearer " + key).value(), *caller);
 }
 
 TEST_F(GatekeeperTest, KnowsWhatTheOwnerIsInTheTenant) {
   const auto admin = add_key("laptop", "ann@example.com"), nobody = add_key("script");
-  PeopleOfTenants people;
-  people["acme"] = {.members = {{"ann@example.com", "Ann", Role::kAdmin}}, .default_role = Role::kViewer};
-  start({.membership = Membership(people)});
-  const auto caller = gatekeeper_->authenticate(admin, "").value();
+  PolicyConfig config;
+  config.tenants["acme"].people = {.members = {{"ann@example.com", "Ann", Role::kAdmin}},
+                                   .default_role = Role::kViewer};
+  start({.policy = Policy::compile(config)});
+  const auto caller = authenticate(admin).value();
   EXPECT_EQ(caller->role, Role::kAdmin);
   ASSERT_NE(caller->members, nullptr);
   EXPECT_EQ(caller->members->front().name, "Ann");
-  EXPECT_EQ(gatekeeper_->authenticate(nobody, "").value()->role, Role::kViewer);
+  EXPECT_EQ(authenticate(nobody).value()->role, Role::kViewer);
   const auto later = add_key("phone", "ANN@example.com");
   EXPECT_TRUE(eventually([&] { return is_accepted(later); }));
-  EXPECT_EQ(gatekeeper_->authenticate(later, "").value()->role, Role::kAdmin);
+  EXPECT_EQ(authenticate(later).value()->role, Role::kAdmin);
 }
 
 TEST_F(GatekeeperTest, RefusesEverythingElseWithOneText) {
@@ -115,7 +148,7 @@ TEST_F(GatekeeperTest, RefusesEverythingElseWithOneText) {
   for (const std::string& text :
        {std::string(unknown.text.reveal()), std::string(of_another_pepper.text.reveal()), key.substr(0, 36), key + "x",
         std::string("hdsk_"), std::string("'; drop table toolhost.keys --")}) {
-    const auto refused = gatekeeper_->authenticate(text, "");
+    const auto refused = authenticate(text);
     ASSERT_FALSE(refused) << text;
     EXPECT_EQ(refused.error().code, Errc::kUnauthenticated);
     EXPECT_EQ(refused.error().message, "Invalid API key");
@@ -138,7 +171,7 @@ TEST_F(GatekeeperTest, RefusesADeletedKeyWithinASecondAndSaysSo) {
   start();
   std::atomic<std::int64_t> revoked{0};
   gatekeeper_->on_revoked([&](KeyId id) { revoked = value(id); });
-  const auto id = gatekeeper_->authenticate(key, "").value()->key_id;
+  const auto id = authenticate(key).value()->key_id;
   delete_key(key);
   const auto deleted = Clock::now();
   EXPECT_TRUE(eventually([&] { return !is_accepted(key); }));
@@ -148,10 +181,116 @@ TEST_F(GatekeeperTest, RefusesADeletedKeyWithinASecondAndSaysSo) {
   EXPECT_TRUE(eventually([&] { return events_.has("deleted acme lost"); }));
 }
 
+TEST_F(GatekeeperTest, EndsADisabledKeyWithinASecondAndLetsItInAgain) {
+  const auto key = add_key("laptop");
+  start();
+  std::atomic<std::int64_t> revoked{0};
+  gatekeeper_->on_revoked([&](KeyId id) { revoked = value(id); });
+  const auto caller = authenticate(key).value();
+  const auto began = Clock::now();
+  update_keys("disabled = true");
+  const auto refused = denial(key);
+  EXPECT_TRUE(eventually([&] { return revoked == value(caller->key_id); }));
+  EXPECT_LT(Clock::now() - began, 1s);
+  EXPECT_EQ(refused.code, Errc::kDenied);
+  EXPECT_EQ(refused.message, "Access denied: this API key is disabled; ask whoever manages your keys to enable it");
+  const auto denied = gatekeeper_->denied_key(key, "");
+  ASSERT_TRUE(denied);
+  EXPECT_EQ(denied->caller, caller);
+  EXPECT_EQ(denied->reason, Reason::kKeyDisabled);
+  EXPECT_TRUE(eventually([&] { return events_.has("disabled acme laptop"); }));
+  EXPECT_TRUE(gatekeeper_->keys().at(0).disabled);
+
+  const auto enabled = Clock::now();
+  update_keys("disabled = false");
+  EXPECT_TRUE(eventually([&] { return is_accepted(key); }));
+  EXPECT_LT(Clock::now() - enabled, 1s);
+  EXPECT_FALSE(gatekeeper_->denied_key(key, ""));
+  EXPECT_TRUE(eventually([&] { return events_.has("enabled acme laptop"); }));
+}
+
+TEST_F(GatekeeperTest, EndsAKeyWhenItExpires) {
+  const auto key = add_key("laptop");
+  start();
+  std::atomic<std::int64_t> revoked{0};
+  gatekeeper_->on_revoked([&](KeyId id) { revoked = value(id); });
+  const auto caller = authenticate(key).value();
+  update_keys("expires_at = now() + interval '1500 milliseconds'");
+  const auto expiry = Clock::now() + 1500ms;
+  EXPECT_TRUE(eventually([&] { return gatekeeper_->keys().at(0).expires_at.has_value(); }));
+  EXPECT_TRUE(is_accepted(key));
+  const auto refused = denial(key);
+  EXPECT_TRUE(eventually([&] { return revoked == value(caller->key_id); }));
+  EXPECT_GE(Clock::now(), expiry - 1100ms);  // expiries are whole seconds
+  EXPECT_LT(Clock::now(), expiry + 1s);
+  EXPECT_EQ(refused.code, Errc::kDenied);
+  EXPECT_TRUE(eventually([&] { return events_.has("expired acme laptop"); }));
+
+  update_keys("expires_at = '2026-01-31 10:00:30+00'");
+  const auto said = [&] { return denial(key).message; };
+  EXPECT_TRUE(eventually([&] {
+    return said() == "Access denied: this API key expired on 2026-01-31 10:00 UTC; make a new one";
+  })) << said();
+  update_keys("expires_at = null");
+  EXPECT_TRUE(eventually([&] { return is_accepted(key); }));
+}
+
+TEST_F(GatekeeperTest, BoundsKeysByTheirScopesAndByThePolicyOfTheDay) {
+  const auto key = add_key("laptop");
+  start();
+  const ToolFacts tool{.name = "create_ticket", .plugin = "tickets"};
+  const auto decide = [&] { return authenticate(key).value()->grant->rights()->decide(tool, nullptr); };
+  EXPECT_TRUE(decide().allowed());
+  PolicyConfig config;
+  config.tenants["acme"].deny = {{"create_*", {"acme.yaml", 7}}};
+  const auto before = authenticate(key).value();
+  const auto policy = Policy::compile(config);
+  const auto changed = gatekeeper_->set_policy(policy);
+  ASSERT_EQ(changed.size(), 1U);
+  EXPECT_EQ(changed[0], authenticate(key).value());
+  EXPECT_EQ(gatekeeper_->policy(), policy);
+  EXPECT_EQ(decide().place.text(), "acme.yaml:7");
+  EXPECT_TRUE(before->grant->rights()->decide(tool, nullptr).allowed());
+  EXPECT_TRUE(gatekeeper_->set_policy(policy).empty());
+}
+
+TEST_F(GatekeeperTest, HoldsOffAnAddressThatGuesses) {
+  start({.failed_sign_ins = 5, .failed_sign_in_period = 60s});
+  const auto guess = [&](std::string_view address) {
+    return authenticate(generate_key(pepper_).text.reveal(), "", address).error();
+  };
+  for (const char* address : {"192.0.2.1", "192.0.2.2"}) {
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(guess(address).code, Errc::kUnauthenticated);
+    EXPECT_EQ(guess(address).code, Errc::kLimit);
+  }
+  EXPECT_EQ(guess("192.0.2.1").message, "Too many invalid API keys from this address. Wait 60 s, then try again.");
+  EXPECT_EQ(authenticate("nonsense", "", "192.0.2.1").error().code, Errc::kLimit);
+  EXPECT_EQ(authenticate("", "", "192.0.2.1").error().code, Errc::kUnauthenticated) << "no key is no guess";
+}
+
+TEST_F(GatekeeperTest, LetsKeysThatWorkInFromAnAddressThatIsHeldOff) {
+  const auto key = add_key("laptop"), disabled = add_key("old");
+  postgres_.run_sql("update toolhost.api_keys set disabled = true where name = 'old'");
+  start({.failed_sign_ins = 1, .failed_sign_in_period = 1h});
+  // Only its public prefix is that of a key which exists.
+  const auto near = generate_key(pepper_);
+  EXPECT_TRUE(store_->insert_key(
+      {.tenant = tenant_, .name = "near", .prefix = near.prefix, .hash = generate_key(pepper_).hash}, {"test"}));
+  EXPECT_TRUE(eventually([&] { return gatekeeper_->key_count() == 3; }));
+  EXPECT_EQ(authenticate(generate_key(pepper_).text.reveal()).error().code, Errc::kUnauthenticated);
+
+  EXPECT_EQ(authenticate(near.text.reveal()).error().code, Errc::kLimit);
+  EXPECT_TRUE(is_accepted(key)) << "nothing was accepted from there before";
+  EXPECT_EQ(authenticate(disabled).error().code, Errc::kDenied);
+  delete_key(key);
+  EXPECT_TRUE(eventually([&] { return !is_accepted(key); }));
+  EXPECT_EQ(authenticate(key).error().code, Errc::kLimit);
+}
+
 TEST_F(GatekeeperTest, WritesUsesInBatchesAndAtTheEnd) {
   const auto key = add_key("laptop");
   start({.usage_flush = 1s});
-  const auto caller = gatekeeper_->authenticate(key, "").value();
+  const auto caller = authenticate(key).value();
   const auto count = [&] { return store_->keys(tenant_).value().at(0).usage_count; };
   for (int i = 0; i < 3; ++i) gatekeeper_->count_use(*caller);
   EXPECT_EQ(count(), 0);
@@ -172,10 +311,10 @@ TEST_F(GatekeeperTest, TrustsNobodyWhenTheDatabaseIsSilentForTooLong) {
   ::kill(killed, SIGKILL);
   EXPECT_TRUE(is_accepted(key)) << "memory is trusted for a while";
   EXPECT_TRUE(eventually([&] { return !is_accepted(key); }));
-  const auto refused = gatekeeper_->authenticate(key, "");
+  const auto refused = authenticate(key);
   EXPECT_EQ(refused.error().code, Errc::kUnavailable);
   EXPECT_GE(gatekeeper_->unconfirmed_for(), 2s);
-  EXPECT_EQ(gatekeeper_->authenticate("nonsense", "").error().code, Errc::kUnauthenticated);
+  EXPECT_EQ(authenticate("nonsense").error().code, Errc::kUnauthenticated);
   EXPECT_TRUE(eventually([&] { return events_.has("every key is refused"); }));
 
   EXPECT_TRUE(eventually([&] {

@@ -99,6 +99,88 @@ TEST(LogSink, LeavesOutSuccessfulCallsAtInfo) {
   EXPECT_NE(text.find("outcome=\"timeout\" duration_us=1500: why"), text.npos) << text;
 }
 
+TEST(LogSink, SaysWhyCallsAndRequestsWereRefused) {
+  Pipe pipe;
+  {
+    const auto sink = create_log_sink({.format = LogFormat::kText, .descriptor = pipe.writer()});
+    auto denied = call("denied");
+    denied.reason = "tool";
+    denied.place = "tenants/demo.yaml:7";
+    sink->emit(denied);
+    auto limited = call("limit");
+    limited.reason = "key_rate";
+    sink->emit(limited);
+    sink->emit(RequestRefused{.reason = "key_expired", .remote = "192.0.2.1", .detail = "d", .caller = &kCaller});
+  }
+  pipe.close_writer();
+  const std::string text = pipe.read_to_end();
+  EXPECT_NE(text.find(" info tool_called tenant=\"demo\" key=\"hdsk_abcdef\" tool=\"create_ticket\" plugin=\"tickets\" "
+                      "request=\"r1\" outcome=\"denied\" duration_us=1500 reason=\"tool\" "
+                      "place=\"tenants/demo.yaml:7\": why\n"),
+            text.npos)
+      << text;
+  EXPECT_NE(text.find("outcome=\"limit\" duration_us=1500 reason=\"key_rate\": why\n"), text.npos) << text;
+  EXPECT_NE(text.find("reason=\"key_expired\" remote=\"192.0.2.1\" tenant=\"demo\" key=\"hdsk_abcdef\": d\n"),
+            text.npos)
+      << text;
+}
+
+TEST(LogSink, TellsOfReloadsAndKeysOnOneLineEach) {
+  Pipe pipe;
+  {
+    const auto sink = create_log_sink({.format = LogFormat::kText, .descriptor = pipe.writer()});
+    ConfigurationReloaded reloaded{.applied = true,
+                                   .generation = 3,
+                                   .file = "toolhost.yaml",
+                                   .trigger = "file",
+                                   .summary = "acme loses delete_task\nbeta gains it"};
+    sink->emit(reloaded);
+    reloaded.applied = false;
+    reloaded.summary = "toolhost.yaml:9: unknown key 'tols'";
+    sink->emit(reloaded);
+    for (const auto change : {KeyChange::kDisabled, KeyChange::kEnabled, KeyChange::kExpired})
+      sink->emit(KeyChanged{.change = change, .tenant = "demo", .key_prefix = "hdsk_abcdef", .name = "laptop"});
+  }
+  pipe.close_writer();
+  const std::string text = pipe.read_to_end();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5);
+  EXPECT_NE(text.find(" info configuration_reloaded result=\"applied\" generation=3 file=\"toolhost.yaml\" "
+                      "trigger=\"file\": acme loses "
+                      "delete_task; beta gains it\n"),
+            text.npos)
+      << text;
+  EXPECT_NE(
+      text.find(
+          " error configuration_reloaded result=\"refused\" generation=3 file=\"toolhost.yaml\" trigger=\"file\": "
+          "toolhost.yaml:9: unknown key 'tols'\n"),
+      text.npos)
+      << text;
+  for (const char* word : {" info key_disabled ", " info key_enabled ", " info key_expired "})
+    EXPECT_NE(text.find(word), text.npos) << text;
+}
+
+TEST(LogSink, ChangesItsLevelWhileItRuns) {
+  Pipe pipe;
+  {
+    const auto sink = create_log_sink({.format = LogFormat::kText, .descriptor = pipe.writer()});
+    sink->emit(call("ok"));
+    sink->set_level(Severity::kDebug);
+    EXPECT_EQ(sink->level(), Severity::kDebug);
+    sink->emit(call("ok"));
+    sink->set_level(Severity::kError);
+    sink->emit(call("timeout"));
+    sink->emit(
+        PluginReported{.incident = PluginIncident::kLog, .plugin = "tickets", .rule = "info", .detail = "a record"});
+    sink->emit(
+        PluginReported{.incident = PluginIncident::kLog, .plugin = "tickets", .rule = "error", .detail = "a record"});
+  }
+  pipe.close_writer();
+  const std::string text = pipe.read_to_end();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_NE(text.find(" debug tool_called "), text.npos) << text;
+  EXPECT_NE(text.find(" error plugin_log "), text.npos) << text;
+}
+
 TEST(LogSink, DropsTheOldestAndSaysHowManyWhenNobodyReads) {
   Pipe pipe;
   pipe.shrink();

@@ -119,7 +119,9 @@ class PluginHostTest : public testing::Test {
     call->registry = host->registry();
     call->tool = call->registry->find(tool);
     if (call->tool == nullptr) throw std::runtime_error("no tool " + tool + ": " + host->plugins().at(0).reason);
-    call->caller = caller_of(tenant);
+    auto caller = std::make_shared<Caller>(*caller_of(tenant));
+    caller->read_only = callers_only_read;
+    call->caller = std::move(caller);
     call->document = json::acquire_document();
     call->arguments = call->document->parse(arguments).value();
     call->request_id = "request-1";
@@ -135,6 +137,7 @@ class PluginHostTest : public testing::Test {
     return begin(tool, arguments, tenant).result.get();
   }
 
+  bool callers_only_read = false;
   TempDirectory directory;
   ReportLines events;
   std::unique_ptr<PluginHost> host;

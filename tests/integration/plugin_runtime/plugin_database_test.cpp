@@ -122,6 +122,20 @@ TEST_F(PluginDatabase, HoldsAReadOnlyToolToItsWord) {
   EXPECT_EQ(postgres().run_sql("select count(*) from lies_read_only.counters"), "0");
 }
 
+TEST_F(PluginDatabase, LetsACallerWhoMayOnlyReadWriteNothing) {
+  ASSERT_EQ(sql(acme, "insert into notes (id, body) values (1, 'kept')").outcome, Outcome::kOk);
+  callers_only_read = true;
+  for (const bool last : {false, true}) {
+    const auto refused = sql(acme, "update notes set body = 'changed'", last);
+    EXPECT_EQ(refused.outcome, Outcome::kToolError);
+    EXPECT_THAT(refused.content_json, HasSubstr("25006"));
+  }
+  EXPECT_THAT(sql(acme, "select body from notes").structured_json, HasSubstr("kept"));
+  EXPECT_THAT(sql(acme, "select body from notes", true).structured_json, HasSubstr("kept"));
+  callers_only_read = false;
+  EXPECT_EQ(sql(acme, "update notes set body = 'changed'").outcome, Outcome::kOk);
+}
+
 TEST_F(PluginDatabase, StopsAStatementWhenItsCallIsCancelled) {
   auto running = begin_sql(acme, "select pg_sleep(60), 'cancel me'");
   ASSERT_TRUE(wait_for_statement("cancel me", true));

@@ -248,6 +248,24 @@ TEST_F(FailingHandlers, ThatIgnoreTheirDeadlineLoseTheirThreadAndThenTheirPlugin
   EXPECT_EQ(host->plugins()[0].state, "quarantined");
 }
 
+TEST_F(FailingHandlers, HoldUpNoOtherTenant) {
+  start({test_plugin("slow")}, [](PluginHostConfig& config) { config.workers = 4; });
+  std::vector<Running> flood;
+  for (int i = 0; i < 200; ++i) flood.push_back(begin("sleep", R"({"ms":60000})", TenantId{1}));
+  for (int i = 0; i < 50; ++i) {
+    auto call = begin("sleep", R"({"ms":1})", TenantId{2});
+    ASSERT_EQ(call.result.wait_for(std::chrono::seconds(5)), std::future_status::ready) << "it waits behind the flood";
+    EXPECT_EQ(call.result.get().outcome, Outcome::kOk);
+  }
+  const auto loads = host->load();
+  ASSERT_EQ(loads.size(), 1U);
+  EXPECT_EQ(loads[0].id, "slow");
+  EXPECT_EQ(loads[0].queued, 197U);
+  EXPECT_EQ(loads[0].max_workers, 4U);
+  for (auto& call : flood) call.call->cancel();
+  for (auto& call : flood) EXPECT_EQ(call.result.get().outcome, Outcome::kCancelled);
+}
+
 TEST_F(FailingHandlers, AreRefusedWhenTheQueueIsFull) {
   start({test_plugin("slow")}, [](PluginHostConfig& config) {
     config.workers = 1;

@@ -31,7 +31,7 @@ TEST_F(HttpSseTest, LeadsFromTheStreamToATool) {
   EXPECT_EQ(accepted.body, "Accepted");
   EXPECT_EQ(
       client.stream.next(),
-      R"({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05","capabilities":{"tools":{}},"serverInfo":{"name":"toolhost","version":"1.0"}}})");
+      R"({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"toolhost","version":"1.0"}}})");
   EXPECT_EQ(client.send(R"({"jsonrpc":"2.0","method":"notifications/initialized"})").status, 202U);
   client.send(call("\"a\"", "echo", R"({"text":"🎫"})"));
   EXPECT_EQ(

@@ -97,7 +97,7 @@ class McpHostTest : public testing::Test {
   void SetUp() override {
     postgres_.run_sql("truncate toolhost.tenants cascade");
     store_ = storage::DirectoryStore::create(postgres_.address());
-    tenant_ = store_->create_tenant("acme", "Acme", "UTC").value().id;
+    tenant_ = store_->create_tenant("acme", "Acme", "UTC", {"test"}).value().id;
     key_ = add_key();
     std::string name = (std::filesystem::temp_directory_path() / "toolhost-mcp-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
@@ -117,7 +117,9 @@ class McpHostTest : public testing::Test {
     plugins.store_directory = directory_ / "store";
     plugins.sealing_key = Secret(std::string(32, 's'));
     plugins_ = plugin_runtime::PluginHost::start(plugins, postgres_.address(), events_).value();
-    gatekeeper_ = access::Gatekeeper::start(postgres_.address(), Secret(std::string(32, 'p')), {}, events_).value();
+    gatekeeper_ =
+        access::Gatekeeper::start(postgres_.address(), Secret(std::string(32, 'p')), {.policy = policy_}, events_)
+            .value();
     McpConfig config;
     config.server_version = "1.0";
     config.sealing_key = Secret(std::string(32, 's'));
@@ -140,13 +142,16 @@ class McpHostTest : public testing::Test {
 
   std::string add_key() {
     const auto key = access::generate_key(pepper_);
-    EXPECT_TRUE(store_->insert_key(tenant_, "key", "", key.prefix, key.hash, 1));
+    EXPECT_TRUE(
+        store_->insert_key({.tenant = tenant_, .name = "key", .prefix = key.prefix, .hash = key.hash}, {"test"}));
     std::string text(key.text.reveal());
     if (gatekeeper_ != nullptr)
-      EXPECT_TRUE(eventually([&] { return gatekeeper_->authenticate(text, "").has_value(); }));
+      EXPECT_TRUE(eventually([&] { return gatekeeper_->authenticate(text, "", "127.0.0.1").has_value(); }));
     return text;
   }
-  void delete_key(const std::string& text) { EXPECT_TRUE(store_->delete_key_by_hash(access::hash_key(pepper_, text))); }
+  void delete_key(const std::string& text) {
+    EXPECT_TRUE(store_->delete_key_by_hash(access::hash_key(pepper_, text), {"test"}));
+  }
 
   /// One request on a connection of its own.
   RawResponse ask(std::string_view request) const {
@@ -169,6 +174,7 @@ class McpHostTest : public testing::Test {
   TenantId tenant_{};
   std::string key_;
   std::filesystem::path directory_;
+  access::PolicyPtr policy_;  ///< that start() begins with; null: the built-in one
   std::unique_ptr<plugin_runtime::PluginHost> plugins_;
   std::unique_ptr<access::Gatekeeper> gatekeeper_;
   std::unique_ptr<McpEndpoint> endpoint_;

@@ -11,6 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const Actor kActor{"test"};
+
 KeyHash hash_of(std::uint8_t seed) {
   KeyHash hash{};
   hash.fill(seed);
@@ -25,13 +27,18 @@ class DirectoryStoreTest : public testing::Test {
   }
 
   TenantId tenant(const std::string& name) {
-    auto made = store_->create_tenant(name, name, "Europe/Berlin");
+    auto made = store_->create_tenant(name, name, "Europe/Berlin", kActor);
     EXPECT_TRUE(made) << made.error().message << made.error().detail;
     return made ? made->id : TenantId{};
   }
 
   KeyRow key(TenantId tenant, std::uint8_t seed, const std::string& prefix = "hdsk_abcdef") {
-    auto made = store_->insert_key(tenant, "key " + std::to_string(seed), "ann@example.com", prefix, hash_of(seed), 1);
+    auto made = store_->insert_key({.tenant = tenant,
+                                    .name = "key " + std::to_string(seed),
+                                    .owner = "ann@example.com",
+                                    .prefix = prefix,
+                                    .hash = hash_of(seed)},
+                                   kActor);
     EXPECT_TRUE(made) << made.error().message << made.error().detail;
     return made ? *made : KeyRow{};
   }
@@ -41,7 +48,7 @@ class DirectoryStoreTest : public testing::Test {
 };
 
 TEST_F(DirectoryStoreTest, TenantsAreMadeFoundAndListed) {
-  const auto made = store_->create_tenant("acme", "Acme Ltd", "Europe/Berlin");
+  const auto made = store_->create_tenant("acme", "Acme Ltd", "Europe/Berlin", kActor);
   ASSERT_TRUE(made) << made.error().message << made.error().detail;
   EXPECT_EQ(made->created_at.size(), 20U) << made->created_at;
   tenant("globex");
@@ -54,10 +61,10 @@ TEST_F(DirectoryStoreTest, TenantsAreMadeFoundAndListed) {
 
 TEST_F(DirectoryStoreTest, BadTenantsAreRefusedWithWhatIsAllowed) {
   tenant("acme");
-  EXPECT_EQ(store_->create_tenant("acme", "Again", "UTC").error().code, Errc::kConflict);
+  EXPECT_EQ(store_->create_tenant("acme", "Again", "UTC", kActor).error().code, Errc::kConflict);
   for (const char* name : {"", "Acme", "-acme", "a b", "ä", "a;drop"})
-    EXPECT_EQ(store_->create_tenant(name, "t", "UTC").error().code, Errc::kInvalidArgument) << name;
-  const auto zone = store_->create_tenant("new", "New", "Mars/Olympus");
+    EXPECT_EQ(store_->create_tenant(name, "t", "UTC", kActor).error().code, Errc::kInvalidArgument) << name;
+  const auto zone = store_->create_tenant("new", "New", "Mars/Olympus", kActor);
   ASSERT_FALSE(zone);
   EXPECT_NE(zone.error().message.find("Europe/Berlin"), std::string::npos);
   const auto missing = store_->tenant("nobody");
@@ -77,11 +84,11 @@ TEST_F(DirectoryStoreTest, KeysAreKeptListedAndDeleted) {
   key(globex, 8, "hdsk_zzzzzz");
   EXPECT_EQ(store_->keys(std::nullopt)->size(), 2U);
   ASSERT_EQ(store_->keys(acme)->size(), 1U);
-  const auto gone = store_->delete_key_by_hash(hash_of(7));
+  const auto gone = store_->delete_key_by_hash(hash_of(7), kActor);
   ASSERT_TRUE(gone) << gone.error().detail;
   EXPECT_EQ(gone->id, made.id);
-  EXPECT_EQ(store_->delete_key_by_hash(hash_of(7)).error().code, Errc::kNotFound);
-  EXPECT_EQ(store_->delete_key_by_prefix("hdsk_zzzzzz")->tenant, "globex");
+  EXPECT_EQ(store_->delete_key_by_hash(hash_of(7), kActor).error().code, Errc::kNotFound);
+  EXPECT_EQ(store_->delete_key_by_prefix("hdsk_zzzzzz", kActor)->tenant, "globex");
   EXPECT_TRUE(store_->keys(std::nullopt)->empty());
 }
 
@@ -89,21 +96,24 @@ TEST_F(DirectoryStoreTest, AnAmbiguousPrefixDeletesNothing) {
   const TenantId acme = tenant("acme");
   key(acme, 1);
   key(acme, 2);
-  const auto gone = store_->delete_key_by_prefix("hdsk_abcdef");
+  const auto gone = store_->delete_key_by_prefix("hdsk_abcdef", kActor);
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code, Errc::kConflict);
   EXPECT_NE(gone.error().message.find("key 1 (tenant acme), key 2 (tenant acme)"), std::string::npos)
       << gone.error().message;
-  EXPECT_EQ(store_->delete_key_by_prefix("hdsk_").error().code, Errc::kNotFound);
+  EXPECT_EQ(store_->delete_key_by_prefix("hdsk_", kActor).error().code, Errc::kNotFound);
   EXPECT_EQ(store_->keys(acme)->size(), 2U);
 }
 
 TEST_F(DirectoryStoreTest, KeysNeedATenantAndAHashOfTheirOwn) {
   const TenantId acme = tenant("acme");
   key(acme, 1);
-  EXPECT_EQ(store_->insert_key(acme, "twin", "", "hdsk_abcdef", hash_of(1), 1).error().code, Errc::kConflict);
-  EXPECT_EQ(store_->insert_key(TenantId{12345}, "lost", "", "hdsk_abcdef", hash_of(2), 1).error().code,
-            Errc::kNotFound);
+  const auto insert = [&](TenantId tenant, std::uint8_t seed) {
+    return store_->insert_key({.tenant = tenant, .name = "twin", .prefix = "hdsk_abcdef", .hash = hash_of(seed)},
+                              kActor);
+  };
+  EXPECT_EQ(insert(acme, 1).error().code, Errc::kConflict);
+  EXPECT_EQ(insert(TenantId{12345}, 2).error().code, Errc::kNotFound);
 }
 
 TEST_F(DirectoryStoreTest, UsesAddUp) {
@@ -163,7 +173,7 @@ TEST_F(KeyWatchTest, TellsOfKeysThatComeAndGo) {
   key(acme, 2);
   EXPECT_TRUE(recorder.wait(1000ms, [](const Recorder& r) { return r.keys_.size() == 2; }));
   const auto begun = std::chrono::steady_clock::now();
-  ASSERT_TRUE(store_->delete_key_by_hash(hash_of(1)));
+  ASSERT_TRUE(store_->delete_key_by_hash(hash_of(1), kActor));
   EXPECT_TRUE(recorder.wait(1000ms, [](const Recorder& r) { return r.keys_.size() == 1; }));
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 500ms);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "integration/storage/notes.hpp"
+#include "storage/host_migrations.hpp"
 
 namespace toolhost::storage {
 namespace {
@@ -49,7 +50,8 @@ class MigratorTest : public testing::Test {
 };
 
 TEST_F(MigratorTest, HostMigrationsAreAppliedOnce) {
-  EXPECT_EQ(postgres_.run_sql("select count(*) from toolhost.schema_migrations where schema = 'toolhost'"), "1");
+  EXPECT_EQ(postgres_.run_sql("select count(*) from toolhost.schema_migrations where schema = 'toolhost'"),
+            std::to_string(host_migrations().size()));
   const auto again = migrate_host(postgres_.address(), events_);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->empty());
@@ -293,9 +295,8 @@ TEST_F(MigratorTest, SeveralHostsMayMigrateAtTheSameTime) {
     ::waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
   }
-  EXPECT_EQ(
-      postgres_.run_sql("select string_agg(schema || version, ',' order by schema) from toolhost.schema_migrations"),
-      "com_acme_p1,toolhost1");
+  EXPECT_EQ(postgres_.run_sql("select count(*) || ',' || max(version) from toolhost.schema_migrations"),
+            std::to_string(host_migrations().size() + 1) + "," + std::to_string(host_migrations().size()));
 }
 
 class WarningCount final : public observability::EventSink {

@@ -20,6 +20,8 @@ TEST(GenerateKey, HasTheDocumentedForm) {
   EXPECT_EQ(text.substr(0, 5), "hdsk_");
   EXPECT_TRUE(std::all_of(text.begin() + 5, text.end(), [](unsigned char c) { return std::isalnum(c) != 0; }));
   EXPECT_EQ(key.prefix, text.substr(0, 11));
+  EXPECT_EQ(public_prefix(text), key.prefix);
+  EXPECT_EQ(public_prefix("hdsk_"), "hdsk_");
   EXPECT_EQ(describe_malformed_key(text), "");
   EXPECT_EQ(key.hash, hash_key(pepper, text));
 }

@@ -1,10 +1,11 @@
-#include "app/config_loader.hpp"
+#include "app/config/config_loader.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace toolhost::app {
 namespace {
@@ -19,13 +20,45 @@ std::vector<std::string> problems_of(std::string_view yaml) {
 }
 
 TEST(ConfigLoader, EveryFileInConfigLoadsWithoutAProblem) {
-  int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(TOOLHOST_CONFIG_DIR)) {
+  std::set<std::string> loaded, there;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(TOOLHOST_CONFIG_DIR)) {
     if (entry.path().extension() != ".yaml") continue;
-    ++files;
-    for (const auto& problem : load_config(entry.path()).problems) ADD_FAILURE() << to_string(problem);
+    there.insert(entry.path().string());
+    if (entry.path().parent_path().filename() == "tenants") continue;  // with the host's file beside it
+    const auto config = load_config(entry.path());
+    loaded.insert(config.config.files.begin(), config.config.files.end());
+    for (const auto& problem : config.problems) ADD_FAILURE() << to_string(problem);
   }
-  EXPECT_GE(files, 2);
+  EXPECT_EQ(loaded, there);
+  EXPECT_GE(there.size(), 5U);
+}
+
+TEST(ConfigLoader, FindsARelativeFileWhenTheProcessHasGoneElsewhere) {
+  const auto home = std::filesystem::current_path();
+  const auto absolute = std::filesystem::path(TOOLHOST_CONFIG_DIR) / "toolhost.yaml";
+  const auto relative = std::filesystem::relative(absolute);
+  ASSERT_EQ(absolute_path(relative).lexically_normal(), absolute);
+  std::string name = (std::filesystem::temp_directory_path() / "toolhost-cwd-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  std::filesystem::current_path(name);
+  std::filesystem::remove(name);
+  const auto loaded = load_config(relative);
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.file.lexically_normal(), absolute);
+  EXPECT_EQ(loaded.config.files.front(), relative.string());
+  std::filesystem::current_path(home);
+}
+
+TEST(ConfigLoader, EveryFileInConfigNamesItsSchemaForEditors) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(TOOLHOST_CONFIG_DIR)) {
+    if (entry.path().extension() != ".yaml") continue;
+    std::ifstream in(entry.path());
+    std::string line;
+    std::getline(in, line);
+    const std::string start = "# yaml-language-server: $schema=";
+    ASSERT_TRUE(line.starts_with(start)) << entry.path();
+    EXPECT_TRUE(std::filesystem::exists(entry.path().parent_path() / line.substr(start.size()))) << entry.path();
+  }
 }
 
 TEST(ConfigLoader, TheExampleOfATenantIsRight) {
@@ -39,8 +72,37 @@ TEST(ConfigLoader, TheExampleOfATenantIsRight) {
   const auto loaded = parse_config(yaml, "toolhost.yaml");
   for (const auto& problem : loaded.problems) ADD_FAILURE() << to_string(problem);
   ASSERT_EQ(loaded.config.tenants.size(), 1u);
-  EXPECT_EQ(loaded.config.tenants[0].people.members.size(), 2u);
+  const auto& policy = loaded.config.policy.tenants.at("acme");
+  EXPECT_EQ(policy.people.members.size(), 2u);
+  ASSERT_EQ(policy.rules.size(), 1u);
+  EXPECT_EQ(policy.rules[0].when.size(), 4u);
   EXPECT_EQ(loaded.config.plugins.plugins[0].tenant_settings.size(), 1u);
+}
+
+std::vector<std::string> texts_of(const auto& entries) {
+  std::vector<std::string> texts;
+  for (const auto& entry : entries) texts.push_back(entry.text);
+  return texts;
+}
+
+/// But for the places.
+void expect_same_defaults(const access::TenantPolicyConfig& left, const access::TenantPolicyConfig& right) {
+  EXPECT_EQ(texts_of(*left.plugins), texts_of(*right.plugins));
+  EXPECT_EQ(texts_of(*left.allow), texts_of(*right.allow));
+  EXPECT_EQ(texts_of(left.deny), texts_of(right.deny));
+  for (std::size_t role = 0; role < left.roles.size(); ++role) {
+    EXPECT_EQ(texts_of(*left.roles[role].scopes), texts_of(*right.roles[role].scopes));
+    EXPECT_EQ(texts_of(left.roles[role].deny), texts_of(right.roles[role].deny));
+  }
+  EXPECT_EQ(left.rules, right.rules);
+  EXPECT_EQ(left.texts, right.texts);
+  EXPECT_FALSE(left.limits.tenant.rate || right.limits.tenant.rate);
+  EXPECT_FALSE(left.limits.tenant.concurrent || right.limits.tenant.concurrent);
+  EXPECT_EQ(left.limits.key.rate->per_second, right.limits.key.rate->per_second);
+  EXPECT_EQ(left.limits.key.rate->burst, right.limits.key.rate->burst);
+  EXPECT_EQ(left.limits.key.concurrent->calls, right.limits.key.concurrent->calls);
+  EXPECT_EQ(left.limits.tools, right.limits.tools);
+  EXPECT_EQ(left.arguments_in_audit, right.arguments_in_audit);
 }
 
 TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
@@ -71,6 +133,13 @@ TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
   EXPECT_EQ(shipped.mcp.session_idle_limit, built_in.mcp.session_idle_limit);
   EXPECT_EQ(shipped.mcp.max_sessions_per_key, built_in.mcp.max_sessions_per_key);
   EXPECT_EQ(shipped.mcp.max_streams_per_key, built_in.mcp.max_streams_per_key);
+  EXPECT_EQ(shipped.keys.failed_sign_ins, built_in.keys.failed_sign_ins);
+  EXPECT_EQ(shipped.keys.failed_sign_in_period, built_in.keys.failed_sign_in_period);
+  EXPECT_EQ(shipped.reload.watch, built_in.reload.watch);
+  EXPECT_EQ(shipped.metrics.own_listener, built_in.metrics.own_listener);
+  EXPECT_EQ(shipped.audit.retention, built_in.audit.retention);
+  EXPECT_EQ(shipped.audit.checkpoint_every, built_in.audit.checkpoint_every);
+  expect_same_defaults(shipped.policy.defaults, built_in.policy.defaults);
   ASSERT_EQ(shipped.plugins.plugins.size(), built_in.plugins.plugins.size());
   for (std::size_t i = 0; i < built_in.plugins.plugins.size(); ++i)
     EXPECT_EQ(shipped.plugins.plugins[i].file, built_in.plugins.plugins[i].file);
@@ -129,120 +198,14 @@ TEST(ConfigLoader, RefusesSecretsThatAreWrittenDown) {
 TEST(ConfigLoader, RefusesWrongShapes) {
   EXPECT_THAT(problems_of("http: 8080\n"), ElementsAre("host.yaml:1:7: 'http' must be a mapping of keys to values"));
   EXPECT_THAT(problems_of("plugins: tickets.so\n"),
-              ElementsAre("host.yaml:1:10: 'plugins' must be a list; write '- file: tickets.so' for each plugin"));
+              ElementsAre("host.yaml:1:10: 'plugins' must be a list; write '- file: tickets.so' for each"));
   EXPECT_THAT(problems_of("tenants:\n  - name: a\n  - name: a\n"),
-              ElementsAre("host.yaml:3:5: tenant 'a' is listed twice; keep one of them"));
+              ElementsAre("host.yaml:3:11: tenant 'a' is listed twice, here and at host.yaml:2; keep one of them"));
   EXPECT_THAT(problems_of("calls: { timeout: [1] }\n"),
               ElementsAre("host.yaml:1:19: 'calls.timeout' must be a single value, not a list"));
-  EXPECT_THAT(
-      problems_of("calls: { timeout: 5 }\n"),
-      ElementsAre(
-          "host.yaml:1:19: 'calls.timeout' must be a time from 100ms to 600s, such as 500ms, 30s, 5m or 1h; got '5'"));
-}
-
-TEST(ConfigLoader, ReadsThePeopleOfATenant) {
-  const auto loaded = parse_config(R"(
-tenants:
-  - name: acme
-    default_role: viewer
-    members:
-      - { email: ana@acme.com, name: Ana Lopez, role: admin }
-      - { email: bo@acme.com, name: Bo Berg }
-      - { email: "*@acme.com" }
-  - name: beta
-)",
-                                   "host.yaml");
-
-  ASSERT_THAT(loaded.problems, IsEmpty());
-  ASSERT_EQ(loaded.config.tenants.size(), 2u);
-  const auto& people = loaded.config.tenants[0].people;
-  EXPECT_EQ(people.default_role, Role::kViewer);
-  ASSERT_EQ(people.members.size(), 3u);
-  EXPECT_EQ(people.members[0].name, "Ana Lopez");
-  EXPECT_EQ(people.members[0].role, Role::kAdmin);
-  EXPECT_EQ(people.members[1].role, Role::kAgent);
-  EXPECT_EQ(people.members[2].email, "*@acme.com");
-  EXPECT_EQ(loaded.config.tenants[1].people.default_role, Role::kAgent);
-
-  const auto membership = membership_of(loaded.config);
-  EXPECT_EQ(membership.role_of("acme", "ANA@acme.com"), Role::kAdmin);
-  EXPECT_EQ(membership.role_of("acme", "eve@acme.com"), Role::kAgent);
-  EXPECT_EQ(membership.role_of("acme", ""), Role::kViewer);
-}
-
-TEST(ConfigLoader, RefusesWrongPeople) {
-  EXPECT_THAT(problems_of(R"(tenants:
-  - name: acme
-    default_role: boss
-    members:
-      - { email: ana@acme.com, roll: admin }
-      - { email: ANA@acme.com }
-      - { email: ana }
-      - { name: Nobody }
-      - { email: "*@acme.com", name: Everybody }
-      - { email: bo@acme.com, role: owner }
-      - ana@acme.com
-)"),
-              ElementsAre("host.yaml:3:19: 'tenants[].default_role' must be one of: viewer, agent, admin; got 'boss'",
-                          "host.yaml:5:32: unknown key 'roll' in tenants[].members[]; did you mean 'role'?",
-                          "host.yaml:6:9: member 'ANA@acme.com' is listed twice; keep one of them",
-                          "host.yaml:7:18: 'tenants[].members[].email' must be an e-mail address, or *@acme.com for "
-                          "everybody of that domain; got 'ana'",
-                          "host.yaml:8:9: a member needs 'email': a person's address, or *@acme.com for everybody of "
-                          "that domain",
-                          "host.yaml:9:38: 'tenants[].members[].name' must be absent for a whole domain; got "
-                          "'Everybody'",
-                          "host.yaml:10:37: 'tenants[].members[].role' must be one of: viewer, agent, admin; got "
-                          "'owner'",
-                          "host.yaml:11:9: 'tenants[].members[]' must be a mapping of keys to values"));
-  EXPECT_THAT(problems_of("tenants: [{ name: a, members: ana@acme.com }]\n"),
-              ElementsAre("host.yaml:1:31: 'tenants[].members' must be a list; write '- email: ana@acme.com' for each "
-                          "person"));
-}
-
-TEST(ConfigLoader, LaysTheSettingsOfATenantOverThoseOfThePlugin) {
-  const auto loaded = parse_config(R"(
-plugins:
-  - file: /opt/tickets.so
-    settings: { categories: [hardware], reopen_days: 7 }
-  - file: /opt/notes.so
-tenants:
-  - name: acme
-    settings:
-      tickets: { categories: [it, "7"], extra: { deep: true } }
-  - name: beta
-    settings: { notes: { x: 1 }, tickets: {} }
-  - name: gamma
-)",
-                                   "host.yaml");
-
-  ASSERT_THAT(loaded.problems, IsEmpty());
-  const auto& plugins = loaded.config.plugins.plugins;
-  ASSERT_EQ(plugins.size(), 2u);
-  EXPECT_EQ(plugins[0].settings_json, R"({"categories":["hardware"],"reopen_days":7})");
-  EXPECT_THAT(
-      plugins[0].tenant_settings,
-      ElementsAre(std::pair<const std::string, std::string>(
-                      "acme", R"({"reopen_days":7,"categories":["it","7"],"extra":{"deep":true}})"),
-                  std::pair<const std::string, std::string>("beta", R"({"categories":["hardware"],"reopen_days":7})")));
-  EXPECT_THAT(plugins[1].tenant_settings, ElementsAre(std::pair<const std::string, std::string>("beta", R"({"x":1})")));
-}
-
-TEST(ConfigLoader, RefusesSettingsOfATenantForNoPlugin) {
-  EXPECT_THAT(problems_of(R"(plugins: [{ file: /opt/tickets.so }]
-tenants:
-  - name: acme
-    settings:
-      tikets: { a: 1 }
-      tickets: yes
-      tickets: { a: 1 }
-  - name: beta
-    settings: [tickets]
-)"),
-              ElementsAre("host.yaml:5:7: unknown plugin 'tikets' in tenants[].settings; did you mean 'tickets'?",
-                          "host.yaml:6:16: 'tenants[].settings.tickets' must be a mapping of keys to values",
-                          "host.yaml:7:7: duplicate key 'tickets'; keep one of them",
-                          "host.yaml:9:15: 'tenants[].settings' must be a mapping of keys to values"));
+  EXPECT_THAT(problems_of("calls: { timeout: 5 }\n"),
+              ElementsAre("host.yaml:1:19: 'calls.timeout' must be a time from 100ms to 10m, such as 500ms, 30s, 5m, "
+                          "1h or 30d; got '5'"));
 }
 
 TEST(ConfigLoader, SaysWhereTextIsNoYaml) {
@@ -255,6 +218,73 @@ TEST(ConfigLoader, NamesAFileThatCannotBeRead) {
   const auto problems = load_config("/nonexistent/host.yaml").problems;
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(to_string(problems[0]), "/nonexistent/host.yaml: cannot be read; check the path and its permissions");
+}
+
+TEST(ConfigLoader, ReadsPlainScalarsOfSettingsAsYaml12HasThem) {
+  const auto loaded = parse_config(
+      "plugins: [{file: a.so, settings: {a: off, b: yes, c: 0x10, d: 010, e: 1e3, f: ~, g: 18446744073709551615, h: "
+      "-0.5, i: 1.2.3, j: .inf, k: \"5\", l: True, m: '', n: -, o: +7, 7: x}}]\n",
+      "host.yaml");
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.plugins.plugins[0].settings_json,
+            R"({"a":"off","b":"yes","c":16,"d":10,"e":1000,"f":null,"g":18446744073709551615,"h":-0.5,"i":"1.2.3",)"
+            R"("j":".inf","k":"5","l":true,"m":"","n":"-","o":7,"7":"x"})");
+}
+
+TEST(ConfigLoader, RefusesAliasesThatNameThemselvesOrGrowWithoutEnd) {
+  const auto itself = problems_of("plugins:\n  - file: a.so\n    settings: &s {deep: *s}\n");
+  ASSERT_EQ(itself.size(), 1U);
+  EXPECT_THAT(itself[0], ::testing::HasSubstr("does an alias name itself?"));
+  std::string laughs = "plugins: [{file: a.so, settings: {a: &a [1,1,1,1,1,1,1,1,1,1]";
+  for (char name = 'b'; name < 'l'; ++name) {
+    laughs += std::string(", ") + name + ": &" + name + " [";
+    for (int i = 0; i < 10; ++i) laughs += std::string(i > 0 ? "," : "") + "*" + static_cast<char>(name - 1);
+    laughs += "]";
+  }
+  const auto grown = problems_of(laughs + "}}]\n");
+  ASSERT_EQ(grown.size(), 1U);
+  EXPECT_THAT(grown[0], ::testing::HasSubstr("more than a million values"));
+}
+
+TEST(ConfigLoader, RefusesMoreThanOneDocument) {
+  EXPECT_THAT(problems_of("http: {port: 1}\n---\nhttp: {port: 2}\n"),
+              ElementsAre("host.yaml:3:1: a second document begins here; keep one in a file"));
+}
+
+TEST(ConfigLoader, QuotesWithoutControlCharacters) {
+  EXPECT_THAT(problems_of("\"a\\eb\": 1\nlog: {level: \"\\e[31m\"}\n"),
+              ElementsAre(::testing::StartsWith("host.yaml:1:1: unknown key 'a\\x1bb'; known here:"),
+                          ::testing::EndsWith("got '\\x1b[31m'")));
+}
+
+TEST(ConfigLoader, DoesNotRepeatADatabaseUrlThatMayHoldAPassword) {
+  EXPECT_THAT(problems_of("database: {url: 'mysql://me:hunter2@db/x'}\n"),
+              ElementsAre("host.yaml:1:17: 'database.url' must be postgresql://user@host/database, env:NAME or "
+                          "file:/path"));
+}
+
+TEST(ConfigLoader, ReadsWhatIsTheHostsOwn) {
+  const auto config = parse_config(R"(
+keys: {failed_sign_ins: 5, failed_sign_in_period: 1m}
+reload: {watch: false}
+metrics: {address: 0.0.0.0}
+audit: {retention: 30d, checkpoint_every: 10m}
+)",
+                                   "host.yaml")
+                          .config;
+  EXPECT_EQ(config.keys.failed_sign_ins, 5U);
+  EXPECT_EQ(config.keys.failed_sign_in_period, std::chrono::seconds(60));
+  EXPECT_FALSE(config.reload.watch);
+  EXPECT_TRUE(config.metrics.own_listener);
+  EXPECT_EQ(config.metrics.address, "0.0.0.0");
+  EXPECT_EQ(config.metrics.port, 9464);
+  EXPECT_EQ(config.audit.retention, std::chrono::hours(720));
+  EXPECT_EQ(config.audit.checkpoint_every, std::chrono::minutes(10));
+  EXPECT_THAT(
+      problems_of("audit: {retention: 1501m}\nreload: {watch: yes}\n"),
+      ElementsAre("host.yaml:1:20: 'audit.retention' must be a time from 1d to 36500d and a multiple of 1h, such "
+                  "as 500ms, 30s, 5m, 1h or 30d; got '1501m'",
+                  "host.yaml:2:17: 'reload.watch' must be true or false; got 'yes'"));
 }
 
 TEST(SecretReference, NamesTheMissingPlace) {

@@ -1,4 +1,4 @@
-#include "app/connection_help.hpp"
+#include "app/commands/connection_help.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
-#include "app/console.hpp"
+#include "app/commands/console.hpp"
 
 #include <gtest/gtest.h>
 
-#include "app/progress_bar.hpp"
+#include "app/commands/progress_bar.hpp"
 
 namespace toolhost::app {
 namespace {

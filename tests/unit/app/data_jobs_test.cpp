@@ -1,4 +1,4 @@
-#include "app/data_jobs.hpp"
+#include "app/commands/data_jobs.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,6 +34,12 @@ class ScriptedHost final : public plugin_runtime::PluginHost {
   void run(plugin_runtime::ToolCallPtr) override {}
   std::vector<std::string> plugins_with_job(std::string_view) const override { return {}; }
   std::vector<std::pair<std::string, std::string>> after_writes_jobs() const override { return {}; }
+  std::vector<plugin_runtime::PluginLoad> load() const override { return {}; }
+  std::vector<plugin_runtime::SettingsProblem> check_settings(std::string_view, std::string_view) const override {
+    return {};
+  }
+  void set_tenant_settings(const TenantSettings&) override {}
+  void set_log_level(observability::Severity /*level*/) noexcept override {}
   void stop(std::chrono::milliseconds) override {}
 
   std::vector<std::string> calls;

@@ -1,4 +1,4 @@
-#include "app/row_reader.hpp"
+#include "app/commands/row_reader.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

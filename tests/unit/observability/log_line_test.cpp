@@ -67,5 +67,14 @@ TEST(LogLine, CutsLongFieldsBetweenCharacters) {
   EXPECT_EQ(safe(marks), "\"" + marks + "\"");
 }
 
+TEST(LogLine, KeepsTheFirstLinesAndSaysHowManyMoreThereAre) {
+  EXPECT_EQ(first_lines("one\ntwo\nthree", 100), "one\ntwo\nthree");
+  const std::string line(50, 'x');
+  EXPECT_EQ(first_lines(line + "\n" + line + "\n" + line, 100), line + "\n... and 2 more lines");
+  EXPECT_EQ(first_lines(line + "\n" + line + "\n" + line + "\n", 150), line + "\n" + line + "\n... and 1 more line");
+  EXPECT_EQ(first_lines(std::string(200, 'x') + "\ny", 100), std::string(200, 'x') + "\ny") << "for its reader to cut";
+  EXPECT_EQ(first_lines("", 100), "");
+}
+
 }  // namespace
 }  // namespace toolhost::observability

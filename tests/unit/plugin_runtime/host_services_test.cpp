@@ -209,7 +209,7 @@ TEST(ConfigService, ReadsSettings) {
 TEST(ConfigService, GivesACallTheSettingsOfItsTenant) {
   RunnerFixture fixture;
   ASSERT_TRUE(fixture.host.set_settings(R"({"url":"https://example.com","limits":{"pages":7}})"));
-  ASSERT_TRUE(fixture.host.set_settings(R"({"limits":{"pages":9}})", "demo"));
+  ASSERT_TRUE(fixture.host.set_tenant_settings({{"demo", R"({"limits":{"pages":9}})"}}));
   auto* host = &fixture.host;
   fixture.run([host](th_call* call) {
     th_str text{};
@@ -220,6 +220,50 @@ TEST(ConfigService, GivesACallTheSettingsOfItsTenant) {
     EXPECT_EQ(text_of(text), R"({"pages":7})");
     return TH_OK;
   });
+}
+
+/// What a call of the tenant "demo" reads as /n.
+int64_t setting_of(RunnerFixture& fixture) {
+  int64_t number = 0;
+  fixture.run([&](th_call* call) {
+    EXPECT_EQ(config().i64(&fixture.host, call, str("/n"), &number), TH_OK);
+    return TH_OK;
+  });
+  return number;
+}
+
+TEST(ConfigService, ChangesWhatLaterCallsSeeOfATenantsSettings) {
+  RunnerFixture fixture;
+  ASSERT_TRUE(fixture.host.set_settings(R"({"n":1})"));
+  EXPECT_EQ(setting_of(fixture), 1);
+  ASSERT_TRUE(fixture.host.set_tenant_settings({{"demo", R"({"n":2})"}, {"other", R"({"n":3})"}}));
+  EXPECT_EQ(setting_of(fixture), 2);
+  fixture.binding.runs_inline = true;
+  EXPECT_EQ(setting_of(fixture), 2);
+  EXPECT_FALSE(fixture.host.set_tenant_settings({{"demo", "[]"}}));
+  EXPECT_EQ(setting_of(fixture), 2) << "what is wrong changes nothing";
+  ASSERT_TRUE(fixture.host.set_tenant_settings({{"other", R"({"n":3})"}}));
+  EXPECT_EQ(setting_of(fixture), 1) << "the plugin's own again";
+  ASSERT_TRUE(fixture.host.set_tenant_settings({}));
+  EXPECT_EQ(setting_of(fixture), 1);
+}
+
+TEST(ConfigService, KeepsForARunningCallWhatItBeganWith) {
+  RunnerFixture fixture;
+  ASSERT_TRUE(fixture.host.set_tenant_settings({{"demo", R"({"text":"before","n":1})"}}));
+  int attempts = 0;
+  fixture.run([&](th_call* call) {
+    th_str text{};
+    int64_t number = 0;
+    EXPECT_EQ(config().str(&fixture.host, call, str("/text"), &text), TH_OK);
+    EXPECT_TRUE(fixture.host.set_tenant_settings({{"demo", R"({"text":"after","n":2})"}}));
+    EXPECT_TRUE(fixture.host.set_tenant_settings({}));
+    EXPECT_EQ(text_of(text), "before");
+    EXPECT_EQ(config().i64(&fixture.host, call, str("/n"), &number), TH_OK);
+    EXPECT_EQ(number, 1);
+    return ++attempts == 1 ? TH_E_RETRY : TH_OK;
+  });
+  EXPECT_EQ(attempts, 2);
 }
 
 TEST(ReadsService, ListsTheViews) {

@@ -77,6 +77,18 @@ TEST(AdoptDefinition, CopiesWhatAPluginDeclares) {
   EXPECT_THAT(adopted->services, testing::ElementsAre(TH_SVC_DB, "?toolhost.future/9"));
 }
 
+TEST(AdoptDefinition, FindsWhatTheAuditMustNotStore) {
+  Sample sample;
+  EXPECT_TRUE(sample.adopt()->tools[0].tool.sensitive.empty());
+  sample.tool.input_schema = R"({"type":"object","properties":{"pin":{"type":"string","x-sensitive":true}}})";
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  json::Document document;
+  std::string text;
+  adopted->tools[0].tool.sensitive.append_redacted(text, document.parse(R"({"pin":"1"})").value());
+  EXPECT_EQ(text, R"({"pin":"[redacted]"})");
+}
+
 TEST(AdoptDefinition, GivesAToolWithoutTimeoutTheDefault) {
   EXPECT_EQ(Sample().adopt()->tools[0].tool.timeout, milliseconds(30'000));
 }

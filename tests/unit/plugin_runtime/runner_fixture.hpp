@@ -94,6 +94,7 @@ class RunnerFixture {
     auto call = std::make_shared<ToolCall>();
     call->tool = &tool;
     call->caller = caller;
+    call->max_result_bytes = max_result_bytes;
     call->document = json::acquire_document();
     call->arguments = call->document->parse(arguments).value();
     call->request_id = "request-1";
@@ -127,6 +128,7 @@ class RunnerFixture {
   ToolBinding binding;
   CallerPtr caller;
   Handler handler;
+  std::size_t max_result_bytes = SIZE_MAX;  ///< of the calls
 
  private:
   Watchdog watchdog_;

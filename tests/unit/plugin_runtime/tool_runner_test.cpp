@@ -260,10 +260,70 @@ TEST(ToolRunner, RunsAsManyHandlersAtOnceAsItHasWorkers) {
     return TH_OK;
   };
   std::vector<RunnerFixture::Answer> answers;
-  for (int i = 0; i < 3; ++i) answers.push_back(fixture.call());
+  for (int i = 0; i < 3; ++i) {
+    fixture.set_tenant(TenantId{i});
+    answers.push_back(fixture.call());
+  }
   gate.wait_for_waiters(3);
   gate.open();
   for (auto& answer : answers) EXPECT_EQ(answer.result.get().outcome, Outcome::kOk);
+}
+
+TEST(ToolRunner, LeavesAWorkerForOthersWhenATenantFloods) {
+  Gate gate;
+  RunnerFixture fixture({.workers = 4});
+  fixture.handler = [&](th_call* call) {
+    if (call->start.call->caller->tenant_id == TenantId{1}) gate.wait();
+    return TH_OK;
+  };
+  fixture.set_tenant(TenantId{1});
+  std::vector<RunnerFixture::Answer> flood;
+  for (int i = 0; i < 100; ++i) flood.push_back(fixture.call());
+  gate.wait_for_waiters(3);
+  fixture.set_tenant(TenantId{2});
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(fixture.call().result.get().outcome, Outcome::kOk);
+  const auto load = fixture.runner().load();
+  EXPECT_EQ(load.queued, 97U);
+  EXPECT_EQ(load.max_workers, 4U);
+  EXPECT_LE(load.workers, 4U);
+  gate.open();
+  for (auto& answer : flood) EXPECT_EQ(answer.result.get().outcome, Outcome::kOk);
+}
+
+TEST(ToolRunner, BoundsTheQueueOfATenantNotThatOfOthers) {
+  Gate gate;
+  RunnerFixture fixture({.workers = 1, .max_queued_calls = 1});
+  fixture.handler = [&](th_call*) {
+    gate.wait();
+    return TH_OK;
+  };
+  std::vector<RunnerFixture::Answer> answers;
+  answers.push_back(fixture.call());
+  gate.wait_for_waiters(1);
+  answers.push_back(fixture.call());
+  const auto refused = fixture.call().result.get();
+  EXPECT_EQ(refused.outcome, Outcome::kLimit);
+  EXPECT_THAT(refused.detail, HasSubstr("the tenant's queue"));
+  fixture.set_tenant(TenantId{8});
+  answers.push_back(fixture.call());
+  gate.open();
+  for (auto& answer : answers) EXPECT_EQ(answer.result.get().outcome, Outcome::kOk);
+}
+
+TEST(ToolRunner, HoldsResultsToTheLimitOfTheCall) {
+  RunnerFixture fixture({.max_result_bytes = 1'000});
+  const auto write = [](std::size_t bytes) {
+    return [bytes](th_call* call) { return calls().text(call, str(std::string(bytes, 'x'))); };
+  };
+  for (const bool is_inline : {false, true}) {
+    fixture.binding.runs_inline = is_inline;
+    fixture.max_result_bytes = 100;
+    EXPECT_EQ(fixture.run(write(50)).outcome, Outcome::kOk);
+    EXPECT_TRUE(fixture.run(write(200)).is_error);
+    fixture.max_result_bytes = 100'000;
+    EXPECT_EQ(fixture.run(write(200)).outcome, Outcome::kOk);
+    EXPECT_TRUE(fixture.run(write(2'000)).is_error) << "the host's own limit stays";
+  }
 }
 
 TEST(ToolRunner, AnswersAQueuedCallAtItsDeadlineWithoutRunningIt) {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,13 +31,26 @@ class RecordingEvents final : public observability::EventSink {
     const std::lock_guard lock(mutex_);
     if (const auto* call = std::get_if<observability::ToolCalled>(&event)) {
       calls_.push_back(std::string(call->tool) + " " + std::string(call->outcome));
+      reasons_.push_back(std::string(call->reason) + " " + std::string(call->place));
+      arguments_.emplace_back(call->arguments);
     } else if (const auto* refused = std::get_if<observability::RequestRefused>(&event)) {
-      refusals_.emplace_back(refused->reason);
+      refusals_.push_back(std::string(refused->reason) +
+                          (refused->caller == nullptr ? "" : " of " + refused->caller->tenant));
     }
   }
   std::vector<std::string> calls() const {
     const std::lock_guard lock(mutex_);
     return calls_;
+  }
+  /// Of the calls: why they were refused, and by which line.
+  std::vector<std::string> reasons() const {
+    const std::lock_guard lock(mutex_);
+    return reasons_;
+  }
+  /// Of the calls: what the audit would keep.
+  std::vector<std::string> arguments() const {
+    const std::lock_guard lock(mutex_);
+    return arguments_;
   }
   std::vector<std::string> refusals() const {
     const std::lock_guard lock(mutex_);
@@ -45,16 +59,19 @@ class RecordingEvents final : public observability::EventSink {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::string> calls_, refusals_;
+  std::vector<std::string> calls_, reasons_, arguments_, refusals_;
 };
 
 /// Knows the keys "one" (key 1) and "two" (key 2), until they are revoked.
 class FakeGatekeeper final : public access::Gatekeeper {
  public:
-  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization) override {
+  Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
+                                 std::string_view remote_address) override {
+    last_address = remote_address;
+    if (refusal) return *refusal;
     if (!is_trusted) return Error{Errc::kUnavailable, "API keys cannot be checked", ""};
     if (x_api_key.empty() && authorization.empty()) return Error{Errc::kUnauthenticated, "No API key: send one", ""};
-    for (const auto& [text, caller] : keys) {
+    for (const auto& [text, caller] : live) {
       if (x_api_key != text && authorization != "Bearer " + text) continue;
       const auto found = caller;
       if (const auto then = std::exchange(after_check, nullptr)) then();
@@ -62,20 +79,28 @@ class FakeGatekeeper final : public access::Gatekeeper {
     }
     return Error{Errc::kUnauthenticated, "Invalid API key", ""};
   }
+  std::optional<DeniedKey> denied_key(std::string_view, std::string_view) const override { return denied; }
+  std::vector<CallerPtr> set_policy(access::PolicyPtr) override { return {}; }
+  access::PolicyPtr policy() const override { return nullptr; }
   void count_use(const Caller& caller) noexcept override { uses.push_back(value(caller.key_id)); }
   void on_revoked(std::function<void(KeyId)> on_revoked) override { revoked_ = std::move(on_revoked); }
   std::chrono::milliseconds unconfirmed_for() const override { return {}; }
 
   void revoke(std::string_view text) {
-    const auto found = std::find_if(keys.begin(), keys.end(), [&](const auto& key) { return key.first == text; });
+    const auto found = std::find_if(live.begin(), live.end(), [&](const auto& key) { return key.first == text; });
     const KeyId id = found->second->key_id;
-    keys.erase(found);
+    live.erase(found);
     revoked_(id);
   }
 
-  std::vector<std::pair<std::string, CallerPtr>> keys{{"one", caller(1)}, {"two", caller(2, "other")}};
+  std::vector<access::KnownKey> keys() const override { return {}; }
+
+  std::vector<std::pair<std::string, CallerPtr>> live{{"one", caller(1)}, {"two", caller(2, "other")}};
   std::vector<std::int64_t> uses;
   bool is_trusted = true;
+  std::optional<Error> refusal;  ///< of every key
+  std::optional<DeniedKey> denied;
+  std::string last_address;
   std::function<void()> after_check;  ///< what happens once, right behind the next check that a key passes
 
  private:
@@ -109,9 +134,11 @@ class FakeRegistry final : public plugin_runtime::ToolRegistry {
     return found == tools_.end() ? nullptr : *found;
   }
   std::uint64_t generation() const noexcept override { return generation_; }
+  /// For tools that were added after it had been asked.
+  void renew() noexcept { ++generation_; }
 
  private:
-  const std::uint64_t generation_;
+  std::uint64_t generation_;
   std::vector<std::unique_ptr<plugin_runtime::Tool>> owned_;
   std::vector<const plugin_runtime::Tool*> tools_;
 };
@@ -141,8 +168,15 @@ class FakePluginHost final : public plugin_runtime::PluginHost {
   }
   std::vector<std::string> plugins_with_job(std::string_view) const override { return {}; }
   std::vector<std::pair<std::string, std::string>> after_writes_jobs() const override { return {}; }
+  std::vector<plugin_runtime::PluginLoad> load() const override { return {}; }
+  std::vector<plugin_runtime::SettingsProblem> check_settings(std::string_view, std::string_view) const override {
+    return {};
+  }
+  void set_tenant_settings(const TenantSettings& now) override { tenant_settings = now; }
+  void set_log_level(observability::Severity /*level*/) noexcept override {}
   void stop(std::chrono::milliseconds) override {}
 
+  FakeRegistry& tools() noexcept { return *registry_; }
   /// Ends the call that has waited longest.
   void finish_next() {
     const auto call = std::move(waiting.front());
@@ -151,6 +185,7 @@ class FakePluginHost final : public plugin_runtime::PluginHost {
   }
 
   std::deque<plugin_runtime::ToolCallPtr> waiting;
+  TenantSettings tenant_settings;
   bool runs_inline = true;  ///< false: every call waits, whatever its tool declares
 
  private:

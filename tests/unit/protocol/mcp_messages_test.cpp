@@ -13,10 +13,10 @@ constexpr std::array kRevisions{Revision::k2024_11_05, Revision::k2025_03_26, Re
 TEST(EncodeInitializeResult, HasWhatTheRevisionKnows) {
   const ServerIdentity server{"toolhost", "Toolhost", "1.0", "Be kind."};
   EXPECT_EQ(encode_initialize_result(server, Revision::k2025_03_26),
-            R"({"protocolVersion":"2025-03-26","capabilities":{"tools":{}},)"
+            R"({"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}},)"
             R"("serverInfo":{"name":"toolhost","version":"1.0"},"instructions":"Be kind."})");
   EXPECT_EQ(encode_initialize_result({"toolhost", "Toolhost", "1.0", ""}, Revision::k2025_06_18),
-            R"({"protocolVersion":"2025-06-18","capabilities":{"tools":{}},)"
+            R"({"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},)"
             R"("serverInfo":{"name":"toolhost","title":"Toolhost","version":"1.0"}})");
 }
 

@@ -109,7 +109,7 @@ TEST_F(Sessions, AreForgottenWhenIdle) {
   const auto used = table_.create(*kOne, kNewestRevision, kStart);
   const auto streaming = table_.create(*kOne, kNewestRevision, kStart);
   auto stream = std::make_shared<RecordingStream>();
-  ASSERT_EQ(table_.attach(streaming, stream), SessionTable::Attaching::kAttached);
+  ASSERT_EQ(table_.attach(*kOne, streaming, stream), SessionTable::Attaching::kAttached);
   table_.find(*kOne, used->id(), kStart + 30min);
   table_.create(*fakes::caller(17), kNewestRevision,
                 kStart + 61min);  // of the same shard: its arrival is when somebody looks
@@ -123,10 +123,10 @@ TEST_F(Sessions, HaveOneStreamAtATime) {
   const auto session = table_.create(*kOne, kNewestRevision, kStart);
   const auto first = std::make_shared<RecordingStream>();
   const auto second = std::make_shared<RecordingStream>();
-  EXPECT_EQ(table_.attach(session, first), SessionTable::Attaching::kAttached);
-  EXPECT_EQ(table_.attach(session, second), SessionTable::Attaching::kOccupied);
+  EXPECT_EQ(table_.attach(*kOne, session, first), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.attach(*kOne, session, second), SessionTable::Attaching::kOccupied);
   table_.detach(session, *first);
-  EXPECT_EQ(table_.attach(session, second), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.attach(*kOne, session, second), SessionTable::Attaching::kAttached);
 }
 
 TEST_F(Sessions, OfBothTransportsShareTheLimitOfStreams) {
@@ -134,7 +134,7 @@ TEST_F(Sessions, OfBothTransportsShareTheLimitOfStreams) {
   const auto stream = std::make_shared<RecordingStream>();
   const auto legacy = table_.open_stream(*kOne, stream);
   ASSERT_NE(legacy, nullptr);
-  EXPECT_EQ(table_.attach(session, std::make_shared<RecordingStream>()), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.attach(*kOne, session, std::make_shared<RecordingStream>()), SessionTable::Attaching::kAttached);
   EXPECT_EQ(table_.open_stream(*kOne, std::make_shared<RecordingStream>()), nullptr);
   EXPECT_NE(table_.open_stream(*kTwo, std::make_shared<RecordingStream>()), nullptr);
   table_.close_stream(legacy);
@@ -177,7 +177,7 @@ TEST_F(Sessions, CancelOneCallByItsId) {
 TEST_F(Sessions, EndWithTheirKey) {
   const auto session = table_.create(*kOne, kNewestRevision, kStart);
   const auto stream = std::make_shared<RecordingStream>(), legacy_stream = std::make_shared<RecordingStream>();
-  table_.attach(session, stream);
+  table_.attach(*kOne, session, stream);
   table_.open_stream(*kOne, legacy_stream);
   const auto call = std::make_shared<FakeCall>(), lone_call = std::make_shared<FakeCall>();
   session->open_call("1", call);
@@ -194,6 +194,39 @@ TEST_F(Sessions, EndWithTheirKey) {
   EXPECT_FALSE(untouched->ended());
 }
 
+TEST_F(Sessions, OfAKeyThatIsEnabledAgainBeginAnew) {
+  const auto before = table_.create(*kOne, kNewestRevision, kStart);
+  const auto seen = table_.endings();
+  table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
+  table_.verified(*kOne, seen);
+  EXPECT_TRUE(table_.without_session(*kOne)->ended()) << "it was verified before its end";
+  table_.verified(*kTwo, table_.endings());
+  EXPECT_TRUE(table_.without_session(*kOne)->ended()) << "another key was";
+  table_.verified(*kOne, table_.endings());
+  EXPECT_FALSE(table_.without_session(*kOne)->ended());
+  EXPECT_FALSE(table_.create(*kOne, kNewestRevision, kStart)->ended());
+  EXPECT_TRUE(before->ended());
+}
+
+TEST_F(Sessions, AreToldWhatConcernsTheirKeyOnceTheyAreInitialized) {
+  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto without_stream = table_.create(*kOne, kNewestRevision, kStart);
+  const auto stream = std::make_shared<RecordingStream>(), legacy_stream = std::make_shared<RecordingStream>(),
+             other_stream = std::make_shared<RecordingStream>();
+  table_.attach(*kOne, session, stream);
+  const auto legacy = table_.open_stream(*kOne, legacy_stream);
+  table_.open_stream(*kTwo, other_stream)->set_revision(kNewestRevision);
+  table_.tell(kOne->key_id, "first");
+  legacy->set_revision(Revision::k2024_11_05);
+  table_.tell(kOne->key_id, "second");
+  table_.tell(KeyId{99}, "to nobody");
+  EXPECT_EQ(stream->events, (std::vector<std::string>{"message first", "message second"}));
+  EXPECT_EQ(legacy_stream->events, (std::vector<std::string>{"message second"}));
+  EXPECT_TRUE(other_stream->events.empty());
+  EXPECT_EQ(table_.counts().sessions, 4U);
+  EXPECT_EQ(table_.counts().streams, 3U);
+}
+
 TEST_F(Sessions, OfAKeyThatHasEndedHaveEndedToo) {
   // A request that was verified just before the key was deleted looks for its session just after.
   const auto id = table_.create(*kOne, kNewestRevision, kStart)->id();
@@ -205,7 +238,7 @@ TEST_F(Sessions, OfAKeyThatHasEndedHaveEndedToo) {
   EXPECT_EQ(table_.find(*kOne, id, kStart), nullptr);
   EXPECT_EQ(table_.create(*kOne, kNewestRevision, kStart)->ended(), StopReason::kKeyRevoked);
   const auto stream = std::make_shared<RecordingStream>();
-  EXPECT_EQ(table_.attach(kept, stream), SessionTable::Attaching::kEnded);
+  EXPECT_EQ(table_.attach(*kOne, kept, stream), SessionTable::Attaching::kEnded);
   const auto legacy = table_.open_stream(*kOne, stream);
   ASSERT_NE(legacy, nullptr);
   EXPECT_EQ(legacy->ended(), StopReason::kKeyRevoked);

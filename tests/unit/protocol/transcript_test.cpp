@@ -53,7 +53,14 @@ class Transcript : public testing::TestWithParam<std::filesystem::path> {
   const Secret sealing_key_{std::string(32, 's')};
   std::shared_ptr<SessionTable> sessions_ =
       std::make_shared<SessionTable>(sealing_key_, SessionLimits{std::chrono::hours(1), 10, 10});
-  Dispatcher dispatcher_{{"toolhost", "Toolhost", "1.0", ""}, 2, gatekeeper_, plugins_, events_};
+  static McpConfig config() {
+    McpConfig config;
+    config.server_version = "1.0";
+    config.tools_page_size = 2;
+    config.sealing_key = Secret(std::string(32, 's'));
+    return config;
+  }
+  Dispatcher dispatcher_{config(), gatekeeper_, plugins_, events_};
   SseEndpoint endpoint_{dispatcher_, sessions_};
   const CallerPtr caller_ = fakes::caller(1);
   const std::shared_ptr<fakes::RecordingStream> stream_ = std::make_shared<fakes::RecordingStream>();

@@ -1,0 +1,145 @@
+#include "app/config/config_diff.hpp"
+
+namespace toolhost::app {
+namespace {
+
+std::string shown(const std::string& text) {
+  return text.empty() ? "(empty)" : text;
+}
+std::string shown(const std::filesystem::path& path) {
+  return shown(path.string());
+}
+std::string shown(const std::vector<std::string>& texts) {
+  std::string all = "[";
+  for (const auto& text : texts) all += (&text == &texts.front() ? "" : ", ") + text;
+  return all + "]";
+}
+template <class Number>
+  requires std::is_integral_v<Number>
+std::string shown(Number number) {
+  return std::to_string(number);
+}
+template <class Count, class Period>
+std::string shown(std::chrono::duration<Count, Period> duration) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return count % 1000 == 0 ? std::to_string(count / 1000) + "s" : std::to_string(count) + "ms";
+}
+
+std::string days_or_hours(std::chrono::hours hours) {
+  return hours.count() % 24 == 0 ? std::to_string(hours.count() / 24) + "d" : std::to_string(hours.count()) + "h";
+}
+
+class Comparison {
+ public:
+  template <class Value>
+  void compare(const char* key, const Value& running, const Value& wanted) {
+    if (running != wanted) lines.push_back(std::string(key) + " " + shown(running) + " -> " + shown(wanted));
+  }
+  /// Without the values.
+  void secret(const char* key, bool is_same) {
+    if (!is_same) lines.emplace_back(key);
+  }
+  std::vector<std::string> lines;
+};
+
+bool is_same(const std::optional<SecretReference>& left, const std::optional<SecretReference>& right) {
+  return left.has_value() == right.has_value() && (!left || left->text == right->text);
+}
+
+void compare_http(Comparison& keys, const transport::HttpServerConfig& running,
+                  const transport::HttpServerConfig& wanted) {
+  keys.compare("http.address", running.address, wanted.address);
+  keys.compare("http.port", running.port, wanted.port);
+  keys.compare("http.io_threads", running.io_threads, wanted.io_threads);
+  keys.compare("http.max_header", running.max_header_bytes, wanted.max_header_bytes);
+  keys.compare("http.max_body", running.max_body_bytes, wanted.max_body_bytes);
+  keys.compare("http.max_connections", running.max_connections, wanted.max_connections);
+  keys.compare("http.request_limit", running.request_limit, wanted.request_limit);
+  keys.compare("http.idle_limit", running.idle_limit, wanted.idle_limit);
+  keys.compare("http.heartbeat", running.heartbeat, wanted.heartbeat);
+  keys.compare("http.max_stream_queue", running.max_stream_queue_bytes, wanted.max_stream_queue_bytes);
+  keys.compare("http.stream_write_limit", running.stream_write_limit, wanted.stream_write_limit);
+  keys.compare("http.allowed_origins", running.allowed_origins, wanted.allowed_origins);
+  keys.compare("http.allowed_hosts", running.allowed_hosts, wanted.allowed_hosts);
+}
+
+void compare_calls(Comparison& keys, const plugin_runtime::PluginHostConfig& running,
+                   const plugin_runtime::PluginHostConfig& wanted) {
+  keys.compare("calls.workers", running.workers, wanted.workers);
+  keys.compare("calls.max_queued", running.max_queued_calls, wanted.max_queued_calls);
+  keys.compare("calls.timeout", running.default_timeout, wanted.default_timeout);
+  keys.compare("calls.max_result", running.max_result_bytes, wanted.max_result_bytes);
+  keys.compare("calls.lost_worker_grace", running.lost_worker_grace, wanted.lost_worker_grace);
+  keys.compare("calls.max_lost_workers", running.max_lost_workers, wanted.max_lost_workers);
+}
+
+void compare_mcp(Comparison& keys, const protocol::McpConfig& running, const protocol::McpConfig& wanted) {
+  keys.compare("mcp.name", running.server_name, wanted.server_name);
+  keys.compare("mcp.title", running.server_title, wanted.server_title);
+  keys.compare("mcp.instructions", running.instructions, wanted.instructions);
+  keys.compare("mcp.tools_page_size", running.tools_page_size, wanted.tools_page_size);
+  keys.compare("mcp.session_idle_limit", running.session_idle_limit, wanted.session_idle_limit);
+  keys.compare("mcp.max_sessions_per_key", running.max_sessions_per_key, wanted.max_sessions_per_key);
+  keys.compare("mcp.max_streams_per_key", running.max_streams_per_key, wanted.max_streams_per_key);
+}
+
+std::string metrics_port(const MetricsConfig& metrics) {
+  return metrics.own_listener ? std::to_string(metrics.port) : "that of http";
+}
+
+void compare_plugins(Comparison& keys, const HostConfig& running, const HostConfig& wanted) {
+  const auto files = [](const HostConfig& config) {
+    std::vector<std::string> names;
+    for (const auto& plugin : config.plugins.plugins) names.push_back(plugin.file.string());
+    return names;
+  };
+  keys.compare("plugin_dir", running.plugin_dir, wanted.plugin_dir);
+  keys.compare("plugins", files(running), files(wanted));
+  if (files(running) != files(wanted)) return;
+  for (std::size_t index = 0; index < running.plugins.plugins.size(); ++index) {
+    const auto& is = running.plugins.plugins[index];
+    const auto& becomes = wanted.plugins.plugins[index];
+    const std::string name = "plugins[" + is.file.string() + "]";
+    keys.compare((name + ".workers").c_str(), is.workers, becomes.workers);
+    keys.secret((name + ".settings").c_str(), is.settings_json == becomes.settings_json);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> describe_setting_changes(const HostConfig& before, const HostConfig& after) {
+  Comparison keys;
+  keys.compare("log.level", std::string(to_string(before.log.level)), std::string(to_string(after.log.level)));
+  keys.compare("audit.retention", days_or_hours(before.audit.retention), days_or_hours(after.audit.retention));
+  keys.compare("audit.checkpoint_every", before.audit.checkpoint_every, after.audit.checkpoint_every);
+  const auto calls = [](const HostConfig& config) { return std::string(config.audit.keeps_calls ? "all" : "none"); };
+  keys.compare("audit.calls", calls(before), calls(after));
+  return std::move(keys.lines);
+}
+
+std::vector<std::string> describe_restart_changes(const HostConfig& running, const HostConfig& wanted) {
+  Comparison keys;
+  keys.compare("data_dir", running.data_dir, wanted.data_dir);
+  compare_http(keys, running.http, wanted.http);
+  keys.compare("http.public_url", running.public_url, wanted.public_url);
+  keys.secret("database.url", running.database_url == wanted.database_url &&
+                                  is_same(running.database_url_reference, wanted.database_url_reference));
+  keys.secret("keys.pepper", is_same(running.pepper, wanted.pepper));
+  keys.compare("keys.trust_without_database", running.keys.trust_without_database, wanted.keys.trust_without_database);
+  keys.compare("keys.usage_flush", running.keys.usage_flush, wanted.keys.usage_flush);
+  keys.compare("keys.failed_sign_ins", running.keys.failed_sign_ins, wanted.keys.failed_sign_ins);
+  keys.compare("keys.failed_sign_in_period", running.keys.failed_sign_in_period, wanted.keys.failed_sign_in_period);
+  keys.secret("log.format", running.log.format == wanted.log.format);
+  keys.compare("metrics.address", running.metrics.address, wanted.metrics.address);
+  keys.compare("metrics.port", metrics_port(running.metrics), metrics_port(wanted.metrics));
+  keys.compare("reload.watch", std::string(running.reload.watch ? "true" : "false"),
+               std::string(wanted.reload.watch ? "true" : "false"));
+  compare_calls(keys, running.plugins, wanted.plugins);
+  keys.compare("calls.drain", running.drain, wanted.drain);
+  compare_mcp(keys, running.mcp, wanted.mcp);
+  keys.secret("mcp.sealing_key", is_same(running.sealing_key, wanted.sealing_key));
+  compare_plugins(keys, running, wanted);
+  return std::move(keys.lines);
+}
+
+}  // namespace toolhost::app

@@ -1,0 +1,11 @@
+#pragma once
+#include <string_view>
+
+namespace toolhost::observability {
+
+/// Whether this outcome of a call says that rights or limits refused it, or that there is no such tool.
+constexpr bool is_refusal(std::string_view outcome) noexcept {
+  return outcome == "denied" || outcome == "limit" || outcome == "unknown_tool";
+}
+
+}  // namespace toolhost::observability
