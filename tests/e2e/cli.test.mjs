@@ -5,6 +5,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { Admin } from './support/admin.mjs';
 import { BINARY, eventually, freshDirectory, Host, run, sleep, sql, toolhost, toolhostOk } from './support/host.mjs';
 import { callTool, post, rpc, SseStream, textOf } from './support/raw.mjs';
 import { buildOutsidePlugins, configWith } from './support/outside.mjs';
@@ -82,7 +83,10 @@ async function everySubcommand(dataDir) {
       name: 'My laptop',
       owner: 'ana@acme.example',
       status: 'active',
+      scopes: [],
       created_at: undefined,
+      expires_at: null,
+      replaced_by: null,
       last_used_at: null,
       usage_count: 0,
     },
@@ -93,7 +97,18 @@ async function everySubcommand(dataDir) {
   assert.equal((await toolhost(['key', 'delete', 'hdsk_000000', ...data])).code, EXIT.notFound);
   await toolhostOk(['key', 'delete', key, ...data]);
   assert.equal((await toolhost(['key', 'delete', key, ...data])).code, EXIT.notFound);
-  await toolhostOk(['key', 'delete', second.slice(0, 11), ...data]);
+  const third = await toolhostOk(['key', 'rotate', second.slice(0, 11), '--overlap', '0', ...data]);
+  assert.match(third, KEY, 'the new key stands alone on standard output');
+  await toolhostOk(['key', 'disable', third, ...data]);
+  assert.deepEqual(
+    (await json('key', 'list', '--tenant', 'acme')).map((row) => [row.name, row.status, row.replaced_by]),
+    [
+      ['Other', 'replaced', third.slice(0, 11)],
+      ['Other', 'disabled', null],
+    ],
+  );
+  await toolhostOk(['key', 'enable', third.slice(0, 11), ...data]);
+  for (const gone of [second, third]) await toolhostOk(['key', 'delete', gone.slice(0, 11), ...data]);
   assert.deepEqual(await json('key', 'list', '--tenant', 'acme'), []);
 
   const plugins = await json('plugin', 'list');
@@ -180,12 +195,16 @@ describe('command line', { timeout: 300_000 }, () => {
       [],
       ['serve'],
       ['check-config'],
+      ['config-schema'],
       ['tenant'],
       ['tenant', 'list'],
       ['tenant', 'create'],
       ['key'],
       ['key', 'create'],
       ['key', 'list'],
+      ['key', 'rotate'],
+      ['key', 'disable'],
+      ['key', 'enable'],
       ['key', 'delete'],
       ['plugin'],
       ['plugin', 'list'],
@@ -215,6 +234,8 @@ describe('command line', { timeout: 300_000 }, () => {
       ['serve', '--port', 'x'],
       ['serve', '--port', '70000'],
       ['key', 'delete'],
+      ['key', 'rotate'],
+      ['key', 'disable'],
       ['tenant', 'create'],
       ['import', 'tickets'],
       ['import', 'tickets', 'tickets.csv'],
@@ -224,6 +245,119 @@ describe('command line', { timeout: 300_000 }, () => {
       assert.equal(result.code, EXIT.usage, `toolhost ${wrong.join(' ')}: ${result.stderr}`);
       assert.notEqual(result.stderr + result.stdout, '');
     }
+  });
+
+  test('an empty value is refused, for every option and argument of every command', async () => {
+    /** All that take no further word, e.g. ['key', 'create']. */
+    const leaves = async (path) => {
+      const { stdout } = await toolhost([...path, '--help']);
+      const names = /^Subcommands:\n((?: .*\n?)+)/m.exec(stdout)?.[1].matchAll(/^ {2}([a-z-]+)/gm) ?? [];
+      const found = [];
+      for (const [, name] of names) found.push(...(await leaves([...path, name])));
+      return found.length ? found : [{ path, help: stdout }];
+    };
+    const commands = await leaves([]);
+    assert.ok(commands.length > 20);
+    for (const { path, help } of commands) {
+      for (const [, option] of help.matchAll(/^ {2}(--[a-z-]+) [A-Z]{2}/gm)) {
+        for (const args of [[option, ''], [`${option}=`, 'x'], [`${option}=`]]) {
+          const result = await toolhost([...path, ...args]);
+          assert.equal(result.code, EXIT.usage, [...path, ...args].join(' '));
+          assert.ok(result.stderr.includes(`${option}: needs a value; it was empty`), `${path} ${args}: ${result.stderr}`);
+        }
+      }
+      for (const [, argument] of help.matchAll(/^ {2}([A-Z_]+)\b/gm)) {
+        const result = await toolhost([...path, '']);
+        assert.equal(result.code, EXIT.usage, path.join(' '));
+        assert.ok(result.stderr.includes('needs a value; it was empty'), `${argument}: ${result.stderr}`);
+      }
+    }
+  });
+
+  test('what cannot be printed is a failure; so is what nobody has thought of, in a line', async (t) => {
+    for (const args of ['config-schema', 'version', '--help', 'check-config "$1"']) {
+      const file = join(await freshDirectory(t), 'host.yaml');
+      await writeFile(file, 'log: { level: info }\n');
+      const full = await run('sh', ['-c', `"$0" ${args} >/dev/full`, BINARY, file]);
+      assert.equal(full.code, EXIT.failed, args);
+      assert.equal(full.stderr, 'toolhost: standard output takes no more\n');
+    }
+    const directory = await freshDirectory(t);
+    const lost = await run('sh', ['-c', 'cd "$1" && rmdir "$1" && exec "$0" check-config x.yaml', BINARY, directory]);
+    await mkdir(directory); // for the end of the test
+    assert.ok([EXIT.failed, EXIT.usage].includes(lost.code), `${lost.code} ${lost.signal}`);
+    assert.match(lost.stderr, /x\.yaml|toolhost: /);
+  });
+
+  test('a running host is not looked for in a place that the unreadable configuration did not name', async (t) => {
+    const directory = await freshDirectory(t);
+    const broken = join(directory, 'broken.yaml');
+    await writeFile(broken, 'data_dir: /nowhere\nhttp: [\n');
+    const env = { XDG_DATA_HOME: directory }; // where a host without a configuration keeps its data
+    const commands = [['reload'], ['top', '--once'], ['log-level'], ['explain', '--key', 'hdsk_a', '--tool', 'x']];
+    for (const command of commands) {
+      for (const [file, words] of [
+        [join(directory, 'nope.yaml'), /nope\.yaml: cannot be read/],
+        [directory, /is a directory/],
+        [broken, /broken\.yaml:\d+:\d+: this is not YAML/],
+      ]) {
+        const result = await toolhost([...command, '--config', file], { env });
+        assert.equal(result.code, EXIT.usage, `${command} ${file}: ${result.stderr}`);
+        assert.match(result.stderr, words);
+      }
+      if (command[0] === 'explain') continue; // works it out by itself, so it needs the file
+      const named = ['--config', broken, '--data-dir', join(directory, 'data')];
+      const asked = await toolhost([...command, ...named], { env });
+      assert.equal(asked.code, EXIT.unavailable, 'with a data directory it is the host that is to say what is wrong');
+    }
+  });
+
+  test('explain says so when it has read no configuration', async (t) => {
+    const directory = await freshDirectory(t);
+    const data = ['--data-dir', join(directory, 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const key = await toolhostOk(['key', 'create', '--tenant', 'acme', '--name', 'x', ...data]);
+    const file = join(directory, 'host.yaml');
+    await writeFile(file, 'log: { level: info }\n');
+    const explain = ['explain', '--key', key, '--tool', 'get_ticket', ...data];
+    const without = await toolhost(explain);
+    assert.equal(without.code, EXIT.ok, without.stderr);
+    assert.match(without.stderr, /no configuration was read.*--config FILE/);
+    assert.equal((await toolhost([...explain, '--config', file])).stderr, '');
+  });
+
+  test('the audit is asked by a key, whole or by its prefix, and by words that there are', async (t) => {
+    const data = ['--data-dir', join(await freshDirectory(t), 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const key = await toolhostOk(['key', 'create', '--tenant', 'acme', '--name', 'x', ...data]);
+    const list = (...args) => toolhost(['audit', 'list', '--json', ...args, ...data]);
+    for (const text of [key, key.slice(0, 11), `${key.slice(0, 11)}...`])
+      assert.equal(JSON.parse((await list('--key', text)).stdout).length, 1, text);
+    assert.equal(JSON.parse((await list('--kind', 'key_created')).stdout).length, 1);
+    for (const [args, words] of [
+      [['--key', key.slice(0, 8)], /first 11 characters/],
+      [['--key', 'laptop'], /begins with 'hdsk_'/],
+      [['--kind', 'key_made'], /key_made not in .*key_created/],
+      [['--outcome', 'okay'], /okay not in .*denied/],
+    ]) {
+      const refused = await list(...args);
+      assert.equal(refused.code, EXIT.usage, args.join(' '));
+      assert.match(refused.stderr, words);
+    }
+  });
+
+  test('a running host refuses commands whose members are of another type', async (t) => {
+    const host = await Host.start(t);
+    const admin = await Admin.open(host);
+    t.after(() => admin.close());
+    for (const [command, values] of [
+      ['reload', { dry_run: 'yes' }],
+      ['reload', { dry_run: 1 }],
+      ['explain', { key: 7, tool: 'get_ticket' }],
+      ['explain', { key: 'hdsk_000000', tool: null }],
+      ['log-level', { level: 3 }],
+    ])
+      assert.equal((await admin.ask(command, values)).error?.code, 'invalid_argument', JSON.stringify(values));
   });
 
   test('a word that is no command is answered with the nearest one', async () => {
@@ -313,13 +447,158 @@ describe('command line', { timeout: 300_000 }, () => {
   });
 
   test('names of keys cannot drive a terminal', async (t) => {
+    const host = await Host.start(t);
+    const key = await host.key();
+    await sql(await host.command('db', 'url'), `update toolhost.api_keys set name = e'a\u001b[2Jb\u202ec'`);
+    const list = await host.command('key', 'list');
+    assert.ok(list.includes('a\\x1b[2Jb\\u{202e}c'), list);
+    const rotated = await toolhost(['key', 'rotate', key, '--data-dir', host.dataDir]);
+    const deleted = await toolhost(['key', 'delete', key, '--data-dir', host.dataDir]);
+    assert.ok(deleted.stderr.includes('a\\x1b[2Jb\\u{202e}c'), deleted.stderr);
+    assert.doesNotMatch(list + rotated.stderr + deleted.stderr, /[\u001b\u202e]/);
+  });
+
+  test('a key is made with scopes and an end, and neither is taken when it makes no sense', async (t) => {
     const data = ['--data-dir', join(await freshDirectory(t), 'data')];
     await toolhostOk(['tenant', 'create', 'acme', ...data]);
-    const key = await toolhostOk(['key', 'create', '--tenant', 'acme', '--name', 'a\u001b[2Jb\u202ec', ...data]);
-    const list = await toolhostOk(['key', 'list', ...data]);
-    assert.ok(list.includes('a\\x1b[2Jb\\u{202e}c'), list);
-    const deleted = await toolhost(['key', 'delete', key, ...data]);
-    assert.doesNotMatch(list + deleted.stderr, /[\u001b\u202e]/);
+    const create = (...args) => toolhost(['key', 'create', '--tenant', 'acme', ...args, ...data]);
+
+    const made = await create('--name', 'CI', '--scope', 'read', '--scope', 'tickets.*', '--expires', '2101-01-31');
+    assert.equal(made.code, EXIT.ok, made.stderr);
+    assert.match(made.stderr, /until 2101-01-31T00:00:00Z/);
+    const before = Date.now();
+    await create('--name', 'Ninety days', '--owner', 'ana@acme.example', '--expires', '90d');
+    const after = Date.now();
+    const keys = JSON.parse(await toolhostOk(['key', 'list', '--json', ...data]));
+    assert.deepEqual(
+      keys.map(({ name, scopes, status }) => ({ name, scopes, status })),
+      [
+        { name: 'CI', scopes: ['read', 'tickets.*'], status: 'active' },
+        { name: 'Ninety days', scopes: [], status: 'active' },
+      ],
+    );
+    assert.equal(keys[0].expires_at, '2101-01-31T00:00:00Z');
+    const end = Date.parse(keys[1].expires_at) - 90 * 86_400_000;
+    assert.ok(end > before - 1000 && end <= after, keys[1].expires_at);
+    const table = await toolhostOk(['key', 'list', ...data]);
+    assert.match(table, /STATUS +SCOPES +EXPIRES/);
+    assert.match(table, /CI +- +active +read tickets\.\* +2101-01-31T00:00:00Z/);
+
+    for (const [args, words] of [
+      [['--name', '  '], /1 to 60 bytes, not only spaces/],
+      [['--name', 'x'.repeat(61)], /1 to 60 bytes/],
+      [['--name', 'two\nlines'], /control characters; got two$/m],
+      [['--name', 'a\u202eb'], /readable text/],
+      [['--name', 'x', '--owner', 'ana'], /e-mail address.*got 'ana'/],
+      [['--name', 'x', '--owner', 'ana@'], /e-mail address/],
+      [['--name', 'x', '--owner', 'a b@c.d'], /e-mail address/],
+      [['--name', 'x', '--scope', 'Read All'], /is no scope.*"read"/],
+      [['--name', 'x', '--expires', '2020-01-31'], /in the past/],
+      [['--name', 'x', '--expires', '0'], /in the past/],
+      [['--name', 'x', '--expires', 'next year'], /such as 90d.*2027-01-31.*got 'next year'/],
+      [['--name', 'x', '--expires', '2027-02-30'], /such as 90d/],
+    ]) {
+      const refused = await create(...args);
+      assert.equal(refused.code, EXIT.usage, `${args.join(' ')}\n${refused.stderr}`);
+      assert.match(refused.stderr, words);
+      assert.equal(refused.stdout, '');
+    }
+    assert.equal(JSON.parse(await toolhostOk(['key', 'list', '--json', ...data])).length, 2);
+  });
+
+  test('what is allowed but probably not meant is warned of', async (t) => {
+    const directory = await freshDirectory(t);
+    const file = join(directory, 'host.yaml');
+    await writeFile(
+      file,
+      'tenants:\n  - name: acme\n    members:\n      - { email: vi@acme.example, name: Vi, role: viewer }\n',
+    );
+    const data = ['--config', file, '--data-dir', join(directory, 'data')];
+    await toolhostOk(['tenant', 'create', 'acme', ...data]);
+    const create = (...args) => toolhost(['key', 'create', '--tenant', 'acme', ...args, ...data]);
+    for (const [args, words] of [
+      [['--name', 'A', '--owner', 'vi@acme.example', '--scope', 'write'], /vi@acme\.example is a viewer .* 'write'/],
+      [['--name', 'B', '--scope', 'raed'], /no plugin .* 'raed' matches; did you mean 'read'/],
+      [['--name', 'B', '--scope', 'create_tickt'], /no plugin .* 'create_tickt' matches; did you mean 'create_ticket'/],
+      [['--name', 'B', '--scope', 'tickets.'], /'tickets\.' matches; did you mean 'tickets\.\*'/],
+      [['--name', 'B', '--scope', 'nosuch.*'], /'nosuch\.\*' matches$/m],
+      [['--name', 'C', '--scope', 'tickets.*', '--scope', 'create_task', '--scope', 'search_*'], null],
+      [['--name', 'B', '--owner', 'bo@acme.example', '--scope', 'write'], null],
+      [['--name', 'A', '--scope', 'write'], null],
+      [['--name', 'B'], /key for "B" already.*--owner/],
+      [['--name', 'vi@acme.example'], /key for "vi@acme\.example" already/],
+      [['--name', 'A', '--owner', 'vi@acme.example', '--scope', 'read'], null],
+    ]) {
+      const made = await create(...args);
+      assert.equal(made.code, EXIT.ok, made.stderr);
+      assert.match(made.stdout, /^hdsk_[0-9A-Za-z]{32}\n$/);
+      if (words) assert.match(made.stderr, words);
+      else assert.doesNotMatch(made.stderr, /warning/, args.join(' '));
+    }
+  });
+
+  test('a rotated key and its successor work side by side until the overlap ends', async (t) => {
+    const host = await Host.start(t);
+    const old = await host.key();
+    const status = async (key) => (await post(host.url, key, rpc('ping'))).status;
+    const rotate = (key, overlap) =>
+      toolhost(['key', 'rotate', key.slice(0, 11), '--overlap', overlap, '--data-dir', host.dataDir]);
+
+    const rotated = await rotate(old, '3s');
+    assert.equal(rotated.code, EXIT.ok, rotated.stderr);
+    const next = rotated.stdout.trimEnd();
+    assert.match(next, KEY);
+    assert.match(rotated.stderr, new RegExp(`${old.slice(0, 11)}\\.\\.\\., works until \\d{4}-.*Z`));
+    await eventually('the new key works', async () => (await status(next)) === 200, { limit: 2000 });
+    assert.match(await host.command('key', 'list'), /replaced \(until /);
+    await eventually('the old key has ended', async () => (await status(old)) === 403, { limit: 5000 });
+    assert.equal(await status(next), 200);
+
+    const again = await rotate(old, '1h');
+    assert.equal(again.code, EXIT.failed, again.stderr);
+    assert.match(again.stderr, new RegExp(`replaced already; rotate ${next.slice(0, 11)} instead`));
+    assert.equal(again.stdout, '');
+    assert.equal((await rotate(next, 'soon')).code, EXIT.usage);
+    assert.equal((await rotate('hdsk_000000', '1h')).code, EXIT.notFound);
+  });
+
+  test('a disabled key is refused within a second, with its streams, and works again when it is enabled', async (t) => {
+    const host = await Host.start(t);
+    const key = await host.key();
+    const status = async () => (await post(host.url, key, rpc('ping'))).status;
+    const stream = await SseStream.connect(host.port, key);
+    t.after(() => stream.close());
+    await host.command('key', 'disable', key.slice(0, 11));
+    await eventually('it is refused', async () => (await status()) === 403, { limit: 1000 });
+    await eventually('its stream ends', async () => stream.hasEnded, { limit: 1000 });
+    assert.equal((await toolhost(['key', 'rotate', key, '--data-dir', host.dataDir])).code, EXIT.failed);
+    await host.command('key', 'enable', key);
+    await eventually('it works again', async () => (await status()) === 200, { limit: 1000 });
+  });
+
+  test('a data directory that is none is named, and not made', async (t) => {
+    const directory = await freshDirectory(t);
+    for (const args of [
+      ['tenant', 'list'],
+      ['key', 'list', '--json'],
+      ['key', 'delete', 'hdsk_000000'],
+      ['key', 'disable', 'hdsk_000000'],
+      ['key', 'rotate', 'hdsk_000000'],
+      ['key', 'create', '--tenant', 'acme', '--name', 'x'],
+      ['plugin', 'list'],
+      ['explain', '--key', 'hdsk_000000', '--tool', 'get_ticket'],
+      ['export', 'tickets', '--tenant', 'acme'],
+      ['reindex'],
+      ['db', 'url'],
+    ]) {
+      const typo = join(directory, 'dta');
+      const result = await toolhost([...args, '--data-dir', typo]);
+      assert.equal(result.code, EXIT.notFound, `${args.join(' ')}: ${result.stderr}`);
+      const words = `there is no Toolhost data in ${typo}; start the host there first`;
+      assert.ok(result.stderr.includes(words), result.stderr);
+      await assert.rejects(stat(typo), { code: 'ENOENT' }, args.join(' '));
+      assert.equal(result.stdout, '');
+    }
   });
 
   test('secrets are for their owner alone', async (t) => {
@@ -411,6 +690,15 @@ describe('command line', { timeout: 300_000 }, () => {
       4,
       /tikets.*did you mean 'tickets'/,
     ],
+    ['a tool that no plugin has', 'defaults:\n  tools:\n    deny: [create_tikcet]\n', 3, /did you mean 'create_ticket'/],
+    [
+      'settings that a plugin refuses',
+      'tenants:\n  - name: a\n    settings:\n      tickets:\n        categoriez: []\n',
+      5,
+      /did you mean 'categories'/,
+    ],
+    ['a time zone of no place', 'tenants:\n  - name: a\n    time_zone: Europe/Berlni\n', 3, /Europe\/Berlin/],
+    ['a rate without a unit', 'defaults:\n  limits:\n    key: {rate: 50}\n', 3, /50\/s/],
   ];
   for (const [what, text, line, message] of badConfigs) {
     test(`a configuration with ${what} is refused with file and line`, async (t) => {

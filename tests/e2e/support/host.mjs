@@ -69,7 +69,7 @@ export async function eventually(what, check, { limit = 10_000, every = 20 } = {
 /** A serving host. `Host.start(t, {...})` registers its end with the test. */
 export class Host {
   /**
-   * dataDir: an existing one (else a fresh one); config: YAML text; configFile: a file; args: more of the command line.
+   * dataDir: an existing one (else a fresh one); config: YAML text; configFile: a file; args: more of the command line; cwd.
    * Options are remembered for restart().
    */
   static async start(t, options = {}) {
@@ -83,7 +83,7 @@ export class Host {
   }
 
   async launch(port) {
-    const { config, configFile, args = [], env = {} } = this.options;
+    const { config, configFile, args = [], env = {}, cwd } = this.options;
     let file = configFile;
     if (config !== undefined) await writeFile((file = join(this.directory, 'host.yaml')), config);
     this.configArgs = file ? ['--config', file] : [];
@@ -93,7 +93,7 @@ export class Host {
     this.process = spawn(
       BINARY,
       ['serve', ...this.configArgs, '--data-dir', this.dataDir, '--port', String(port), ...args],
-      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+      { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.ended = new Promise((done) => this.process.once('close', (code, signal) => done({ code, signal })));
     this.hasEnded = false;
