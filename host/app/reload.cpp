@@ -140,7 +140,7 @@ class Control final : public ConfigurationControl {
   void request(ReloadTrigger trigger) override {
     {
       const std::lock_guard lock(state_mutex_);
-      wanted_ = trigger;
+      if (!wanted_ || trigger != ReloadTrigger::kFile) wanted_ = trigger;  // a signal that waits is answered as one
     }
     requested_.notify_all();
   }
@@ -164,8 +164,15 @@ class Control final : public ConfigurationControl {
         if (stopping_) return;
         trigger = *std::exchange(wanted_, std::nullopt);
       }
-      reload(trigger, false);
+      if (reload(trigger, false).should_retry) retry_later(trigger);
     }
+  }
+
+  /// The watch tells of a change once, and it is not the files' fault that the database is away.
+  void retry_later(ReloadTrigger trigger) {
+    std::unique_lock lock(state_mutex_);
+    requested_.wait_for(lock, parts_.retry_period, [this] { return stopping_ || wanted_; });
+    if (!wanted_) wanted_ = trigger;
   }
 
   void attempt(ReloadTrigger trigger, ReloadReport& report) {
@@ -199,8 +206,10 @@ class Control final : public ConfigurationControl {
     const bool says_the_same =
         report.changes.empty() && without_places(wanted.policy) == without_places(current_->policy);
     const bool is_new = trigger != ReloadTrigger::kFile || !says_the_same;
-    if (const auto prepared = is_new ? parts_.prepare(wanted) : Result<>(); !prepared)
+    if (const auto prepared = is_new ? parts_.prepare(wanted) : Result<>(); !prepared) {
+      report.should_retry = prepared.error().code == Errc::kUnavailable;
       return refuse(report, wanted.file.string(), prepared.error().message);
+    }
     if (trigger != ReloadTrigger::kCommand) tell_once(report.later);  // who asks is told all
     switch_to(std::move(wanted), policy, is_new);
     report.applied = true;
@@ -258,6 +267,9 @@ class Control final : public ConfigurationControl {
       const std::lock_guard lock(state_mutex_);
       problem_ = report.applied ? "" : place_of(report.problems.front());
     }
+    const bool is_told = report.should_retry && lines == refused_;
+    refused_ = report.applied ? std::vector<std::string>() : lines;
+    if (is_told) return;  // tried again, and the same came of it
     // Looked at and found the same: no event, unless it ends a warning.
     if (report.applied && !is_new && lines.empty() && !was_refused) return;
     const std::string summary = lines.empty() ? "nothing has changed" : joined(lines);
@@ -272,10 +284,11 @@ class Control final : public ConfigurationControl {
   const ReloadedParts parts_;
   const std::shared_ptr<const HostConfig> started_with_;
 
-  std::mutex reload_mutex_;  // held for a whole reload; guards the next three
+  std::mutex reload_mutex_;  // held for a whole reload; guards the next four
   std::shared_ptr<const HostConfig> current_;
   access::PolicyPtr policy_;
-  std::set<std::string> told_;  // what waits for the next start
+  std::set<std::string> told_;        // what waits for the next start
+  std::vector<std::string> refused_;  // why the last reload was
 
   mutable std::mutex state_mutex_;  // held for a moment; guards the rest
   std::uint64_t generation_ = 1;

@@ -17,9 +17,10 @@ namespace toolhost::app {
 
 /// What came of reading the configuration anew.
 struct ReloadReport {
-  bool applied = false;                 ///< the files are in force now, whether they changed anything or not
-  bool dry_run = false;                 ///< nothing was to be applied; `changes` says what would be
-  std::uint64_t generation;             ///< that is in force now
+  bool applied = false;       ///< the files are in force now, whether they changed anything or not
+  bool dry_run = false;       ///< nothing was to be applied; `changes` says what would be
+  bool should_retry = false;  ///< refused for what passes: the database is away; files and signals are tried again
+  std::uint64_t generation;   ///< that is in force now
   std::vector<ConfigProblem> problems;  ///< why nothing was applied
   std::vector<std::string> changes;     ///< in words, one line each
   std::vector<std::string> later;       ///< what takes effect at the next start only: new since the last report
@@ -46,6 +47,7 @@ struct ReloadedParts {
   std::function<void(const HostConfig& before, const HostConfig& now, const access::PolicyPtr& policy)> apply;
   /// Told after every attempt which paths were read.
   std::function<void(const LoadedConfig& loaded)> on_loaded;
+  std::chrono::milliseconds retry_period{5000};  ///< after a reload that should be tried again
 };
 
 /// Holds the configuration in force and replaces it in one step, or not at all. Any thread, one reload at a time; never

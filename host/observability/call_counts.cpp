@@ -17,9 +17,10 @@ CallKind kind_of(std::string_view outcome) noexcept {
   return is_refusal(outcome) ? CallKind::kRefusal : CallKind::kError;
 }
 
-/// Refused calls take no time worth knowing, and arguments are judged before the tool runs.
-bool reaches_its_tool(std::string_view outcome) noexcept {
-  return kind_of(outcome) != CallKind::kRefusal && outcome != "invalid_arguments";
+/// Refused calls take no time worth knowing, and arguments are judged before the tool runs. Only a call that did not
+/// run says why.
+bool reaches_its_tool(std::string_view outcome, std::string_view reason) noexcept {
+  return kind_of(outcome) != CallKind::kRefusal && outcome != "invalid_arguments" && reason.empty();
 }
 
 CallCounts::Calls::Labels labels_of(const ToolCalled& event) noexcept {
@@ -98,7 +99,7 @@ CallCounts::Calls::Series& CallCounts::add_series(Calls::Labels labels) {
 
 void CallCounts::prepare(const Calls::Labels& labels, Call& call) {
   call.kind = kind_of(labels[kOutcome]);
-  if (!reaches_its_tool(labels[kOutcome])) return;
+  if (!reaches_its_tool(labels[kOutcome], labels[kReason])) return;
   const auto nothing = [](auto&, const auto&) {};
   call.tool_times =
       &find_or_add_within(tool_times_, {labels[kTool], labels[kPlugin]}, 0, kMostToolSeries, nothing).value;

@@ -17,7 +17,7 @@ class FairQueue {
  public:
   struct Limits {
     std::size_t waiting_of_tenant = 256;  ///< of one
-    std::size_t waiting = 4'096;          ///< of all together
+    std::size_t waiting = 4'096;          ///< of all together, and one more of each tenant
     std::size_t running_of_tenant = 6;    ///< of one; at least 1
   };
   class Tenant;
@@ -29,8 +29,9 @@ class FairQueue {
   enum class Pushed { kReady, kNotReady, kTenantIsFull, kFull };
   /// kNotReady: it waits until its tenant gives back a worker. `item` is moved from only when it was taken.
   Pushed push(TenantId of, Item& item) {
-    if (waiting_ >= limits_.waiting) return Pushed::kFull;
     Tenant& tenant = tenant_of(of);
+    // However full the others have made it, whoever waits for nothing yet gets in.
+    if (waiting_ >= limits_.waiting && !tenant.waiting_.empty()) return Pushed::kFull;
     if (tenant.waiting_.size() >= limits_.waiting_of_tenant) return Pushed::kTenantIsFull;
     const std::size_t before = ready_of(tenant);
     tenant.waiting_.push_back(std::move(item));

@@ -84,7 +84,8 @@ class Host final : public PluginHost {
       };
       if (info.state != "serving" || std::none_of(plugins_.begin(), plugins_.end(), quarantined)) continue;
       info.state = "quarantined";
-      info.reason = "too many of its handlers did not return; restart the host, and report it to the plugin's author";
+      info.reason =
+          "too many of its handlers did not return; it serves again when they have. Report it to the plugin's author";
     }
     return infos;
   }

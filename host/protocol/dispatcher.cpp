@@ -142,7 +142,7 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
   if (!admit(request, entry, arguments, context, sink, admission)) return;
   const auto& tool = *entry.tool;
   if (!running_->begin()) {
-    report_refused(context, tool, {"unavailable"}, &arguments);
+    report_refused(context, tool, {"unavailable", "shutdown"}, &arguments);
     admission.release();
     return sink(StopReason::kShutdown);
   }
@@ -214,7 +214,7 @@ void Dispatcher::run(std::shared_ptr<PendingCall> call, const Message& request, 
         return call->refuse(encode_error(
             {RpcCode::kInvalidRequest, "Invalid Request: a request with this id is still running", request.id}));
       case Session::Opening::kEnded:
-        report_refused(context, tool, {"cancelled"}, &call->arguments);
+        report_refused(context, tool, {"cancelled", "session_ended"}, &call->arguments);
         return call->refuse(context.session->ended().value_or(StopReason::kSessionEnded));
     }
   }

@@ -83,8 +83,9 @@ void respond_stopped(transport::HttpResponse& response, StopReason reason) {
     case StopReason::kSessionEnded:
       return respond_session_not_found(response);
     case StopReason::kKeyRevoked:
-      return respond_unauthenticated(response, "invalid_api_key",
-                                     "Invalid API key: it was deleted while the call was running.");
+      return respond_unauthenticated(
+          response, "invalid_api_key",
+          "Invalid API key: it was deleted or disabled, or has expired, while the call was running.");
     case StopReason::kShutdown:
       return respond_unavailable(response, "The server is stopping; try again shortly.");
   }

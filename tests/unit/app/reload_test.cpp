@@ -82,6 +82,11 @@ class Reloads final : public observability::EventSink {
   std::vector<std::string> lines_;
 };
 
+bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  return condition();
+}
+
 /// A host that runs with the tenants acme and globex.
 class ReloadTest : public testing::Test {
  protected:
@@ -103,12 +108,14 @@ class ReloadTest : public testing::Test {
                                                    return parse_config(text_, "host.yaml");
                                                  },
                                              .prepare = [this](const HostConfig&) -> Result<> {
+                                               ++attempts_;
                                                if (!is_prepared_)
                                                  return Error{Errc::kUnavailable, "the database is away", ""};
                                                return {};
                                              },
                                              .apply = [this](const HostConfig&, const HostConfig& now,
-                                                             const access::PolicyPtr&) { level_ = now.log.level; }});
+                                                             const access::PolicyPtr&) { level_ = now.log.level; },
+                                             .retry_period = std::chrono::milliseconds(5)});
   }
 
   ReloadReport reload(std::string text, ReloadTrigger trigger = ReloadTrigger::kCommand, bool dry_run = false) {
@@ -121,7 +128,8 @@ class ReloadTest : public testing::Test {
   static constexpr const char* kBroken = "tenants:\n  - {name: acme, tols: {}}\n";
 
   std::string text_ = kBase;
-  bool is_prepared_ = true;
+  std::atomic<bool> is_prepared_ = true;
+  std::atomic<int> attempts_ = 0;
   observability::Severity level_ = observability::Severity::kInfo;
   protocol::fakes::FakePluginHost plugins_;
   Endpoint mcp_;
@@ -225,6 +233,18 @@ TEST_F(ReloadTest, NothingChangesWhenTenantsCannotBeMade) {
   ASSERT_THAT(report.problems, SizeIs(1));
   EXPECT_THAT(report.problems[0].message, HasSubstr("the database is away"));
   EXPECT_THAT(mcp_.told, IsEmpty());
+}
+
+TEST_F(ReloadTest, AChangedFileIsTriedAgainUntilTheDatabaseIsBackAndToldOnce) {
+  is_prepared_ = false;
+  text_ = kDenied;
+  control_->request(ReloadTrigger::kFile);
+  EXPECT_TRUE(eventually([&] { return attempts_ >= 3; }));
+  EXPECT_EQ(control_->generation(), 1U);
+  is_prepared_ = true;
+  EXPECT_TRUE(eventually([&] { return control_->generation() == 2; }));
+  control_->stop();
+  EXPECT_THAT(events_.lines(), SizeIs(2)) << "one refusal, one success";
 }
 
 TEST_F(ReloadTest, SaysItInWordsAndInJson) {

@@ -57,6 +57,7 @@ TEST(FairQueue, IsBoundedForATenantAndForAll) {
   EXPECT_EQ(item, "a3") << "it was not taken";
   EXPECT_EQ(push(queue, kB, "b1"), Queue::Pushed::kReady);
   EXPECT_EQ(push(queue, kB, "b2"), Queue::Pushed::kFull);
+  EXPECT_EQ(push(queue, kC, "c1"), Queue::Pushed::kReady) << "others have filled it; who waits for nothing gets in";
 }
 
 TEST(FairQueue, GoesOnInTurnAfterSomeWereTakenOut) {
