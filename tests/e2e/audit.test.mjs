@@ -10,7 +10,7 @@ import { Dice } from './support/random.mjs';
 import { callTool, post, rpc, textOf } from './support/raw.mjs';
 
 /** Calls of the test that kills the host; 100,000 takes some minutes. */
-const CALLS = Number(process.env.TOOLHOST_TEST_AUDITED_CALLS ?? 10_000);
+const CALLS = Number(process.env.TOOLHOST_TEST_AUDITED_CALLS ?? 5_000);
 
 describe('audit', { timeout: 1_800_000 }, () => {
   const cleanups = [];

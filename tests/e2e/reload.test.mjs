@@ -13,7 +13,7 @@ import { buildOutsidePlugins } from './support/outside.mjs';
 import { post, rpc, SseStream, textOf } from './support/raw.mjs';
 
 /** How often the configuration alternates; 10,000 takes some minutes. */
-const RELOADS = Number(process.env.TOOLHOST_TEST_RELOADS ?? 1_000);
+const RELOADS = Number(process.env.TOOLHOST_TEST_RELOADS ?? 300);
 const CLIENTS = 32;
 
 describe('reload', { timeout: 1_800_000 }, () => {

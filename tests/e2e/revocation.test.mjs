@@ -32,7 +32,7 @@ async function lockTickets(t, url, table) {
 }
 
 /** How many keys are deleted under load. */
-const DELETIONS = Number(process.env.TOOLHOST_TEST_DELETIONS ?? 200);
+const DELETIONS = Number(process.env.TOOLHOST_TEST_DELETIONS ?? 100);
 
 /** Addresses that present deleted keys again and again are held off; not what is asked here. */
 const MANY_FAILURES = { failed_sign_ins: 1_000_000 };

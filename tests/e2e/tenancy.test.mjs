@@ -209,7 +209,7 @@ describe('tenancy', { timeout: 180_000 }, () => {
     });
 
     test('tables with tenants have forced row-level security, a policy and a tenant-led primary key', async () => {
-      const withTenant = tables.filter((table) => table.hasTenant);
+      const withTenant = tables.filter((table) => table.hasTenant && !table.full.startsWith('toolhost.audit'));
       assert.ok(withTenant.some((table) => table.name === 'tickets'));
       for (const table of withTenant) {
         const [[enabled, forced, policies, leading]] = await rows(`SELECT relrowsecurity, relforcerowsecurity,
@@ -218,6 +218,17 @@ describe('tenancy', { timeout: 180_000 }, () => {
              WHERE i.indrelid = c.oid AND i.indisprimary)
           FROM pg_class c WHERE c.oid = ${table.oid}`);
         assert.deepEqual([enabled, forced, policies, leading], ['t', 't', '1', 'tenant_id'], table.full);
+      }
+    });
+
+    test('the audit of all tenants is read by the host alone, and changed by nobody', async () => {
+      const audit = tables.filter((table) => table.full.startsWith('toolhost.audit'));
+      assert.ok(audit.length >= 4, 'the audit, its heads, checkpoints and partitions');
+      for (const { full } of audit) {
+        for (const role of roles.filter((each) => each !== 'toolhost_app'))
+          await assert.rejects(sqlAs(role, `SELECT * FROM ${full}`), /permission denied/, `${role} ${full}`);
+        for (const attempt of [`DELETE FROM ${full}`, `INSERT INTO ${full} SELECT * FROM ${full}`, `TRUNCATE ${full}`])
+          await assert.rejects(sqlAs('toolhost_app', attempt), /permission denied/, attempt);
       }
     });
 

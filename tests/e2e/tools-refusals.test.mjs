@@ -4,7 +4,6 @@ import { after, before, describe, test } from 'node:test';
 import { SLOWNESS } from './support/host.mjs';
 import { Desk, helpdeskForSuite, keyOf, NOWHERE } from './support/helpdesk.mjs';
 import { ANA, PEOPLE_AND_CATEGORIES, VERA } from './support/people.mjs';
-import { textOf } from './support/raw.mjs';
 
 // Tool, what is wrong, arguments, what the sentence says.
 const REFUSALS = [
@@ -209,10 +208,10 @@ describe('refusals', { timeout: 300_000 * SLOWNESS }, () => {
       ['add_note', { id: ids.ticket, body: 'x' }],
       ['update_ticket', { id: ids.ticket, priority: 'low' }],
     ]) {
-      const result = await vera.call(tool, args);
-      // What a viewer may write is the plugins' decision; an internal note is never theirs to read.
-      if (result.isError) assert.match(textOf(result), /viewer|agent|role|allowed|may/i);
+      // By default a viewer has no tool that writes.
+      await assert.rejects(vera.call(tool, args), new RegExp(`Unknown tool: ${tool}`));
     }
+    // An internal note is never theirs to read, whatever tools they have.
     const note = 'seen by staff only 5d1c';
     await ana.ok('add_note', { id: ids.ticket, body: note });
     for (const [tool, args] of [
