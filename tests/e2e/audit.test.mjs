@@ -11,6 +11,7 @@ import { callTool, post, rpc, textOf } from './support/raw.mjs';
 
 /** Calls of the test that kills the host; 100,000 takes some minutes. */
 const CALLS = Number(process.env.TOOLHOST_TEST_AUDITED_CALLS ?? 5_000);
+const KILLS = Math.max(4, Math.round(CALLS / 5_000));
 
 describe('audit', { timeout: 1_800_000 }, () => {
   const cleanups = [];
@@ -44,7 +45,7 @@ describe('audit', { timeout: 1_800_000 }, () => {
     const host = await start(t, { audit: { arguments: 'store' } });
     const key = await host.key();
     const answered = new Set();
-    let [next, kills] = [0, 0];
+    let next = 0;
     const client = async () => {
       while (next < CALLS) {
         const level = `call ${next++}`;
@@ -57,13 +58,12 @@ describe('audit', { timeout: 1_800_000 }, () => {
       }
     };
     const clients = Promise.all(Array.from({ length: 16 }, client));
-    let running = true;
-    clients.finally(() => (running = false));
-    while (running) {
-      await sleep(dice.integer(200, 2_500));
-      if (!running) break;
+    // By progress, so that a fast machine is killed as often as a slow one: while calls are written, and anywhere.
+    const moments = Array.from({ length: KILLS }, () => dice.integer(1, Math.floor(CALLS * 0.9))).sort((a, b) => a - b);
+    for (const moment of moments) {
+      await eventually('the calls go on', () => next >= moment, { limit: 600_000, every: 1 });
+      await sleep(dice.integer(0, 30));
       await host.stop('SIGKILL');
-      kills += 1;
       await host.restart();
     }
     await clients;
@@ -78,8 +78,8 @@ describe('audit', { timeout: 1_800_000 }, () => {
       return [...answered].every((level) => have.has(level));
     }, { limit: 30_000, every: 500 }); // prettier-ignore
     assert.equal(new Set(rows).size, rows.length, 'no call has two rows');
-    t.diagnostic(`seed ${seed}: ${CALLS} calls, ${kills} kills, ${answered.size} answered, ${rows.length} rows`);
-    assert.ok(kills > 0 && answered.size > 0);
+    t.diagnostic(`seed ${seed}: ${CALLS} calls, ${KILLS} kills, ${answered.size} answered, ${rows.length} rows`);
+    assert.ok(answered.size > CALLS / 2, 'most calls are answered');
     const verdict = await verify(host);
     assert.equal(verdict.code, 0, verdict.stdout + verdict.stderr);
   });
