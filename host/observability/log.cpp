@@ -219,6 +219,10 @@ class LogSinkImpl final : public LogSink {
             spdlog::async_overflow_policy::overrun_oldest)) {
     LogSinkImpl::set_level(config.level);
   }
+  LogSinkImpl(const LogSinkImpl&) = delete;
+  LogSinkImpl& operator=(const LogSinkImpl&) = delete;
+  /// Writes what is queued and ends the writing thread, before what that thread uses goes.
+  ~LogSinkImpl() override { pool_.reset(); }
 
   void emit(const Event& event) noexcept override {
     std::visit([this](const auto& what) { log(what); }, event);
@@ -244,7 +248,7 @@ class LogSinkImpl final : public LogSink {
   }
 
   const bool is_json_;
-  const std::shared_ptr<spdlog::details::thread_pool> pool_;  // its destructor writes what is queued
+  std::shared_ptr<spdlog::details::thread_pool> pool_;
   const std::shared_ptr<spdlog::async_logger> logger_;
   std::atomic<Severity> level_{Severity::kInfo};
 };

@@ -8,6 +8,8 @@
 namespace toolhost::protocol {
 namespace {
 
+constexpr std::chrono::milliseconds kPauseOfRefusals{100};
+
 constexpr std::string_view kJson = "application/json";
 
 /// Cuts `text` at the first `separator`; what is before it comes back without surrounding white space.
@@ -66,7 +68,12 @@ void respond_unauthenticated(transport::HttpResponse& response, std::string_view
   respond_refusal(response, 401, code, message);
 }
 
+void hold_back(transport::HttpResponse& response) {
+  response.pause = kPauseOfRefusals;
+}
+
 void retry_after(transport::HttpResponse& response, std::chrono::milliseconds wait) {
+  hold_back(response);
   const auto seconds = std::max<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(wait).count(), 1);
   response.headers.append("Retry-After: ").append(std::to_string(seconds)).append("\r\n");
 }

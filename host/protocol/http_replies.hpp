@@ -30,7 +30,10 @@ void respond_session_not_found(transport::HttpResponse& response, std::string id
 void respond_unavailable(transport::HttpResponse& response, std::string_view message);
 /// 401 with a challenge that does not send OAuth-minded clients to a browser (they know Bearer, and only that).
 void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message);
-/// Adds Retry-After, in whole seconds, at least one.
+/// Lets the answer to a call over a limit wait for a tenth of a second: refusals cost so little that a client that does
+/// not wait could keep the host busy with them, at the others' expense.
+void hold_back(transport::HttpResponse& response);
+/// Adds Retry-After, in whole seconds, at least one, and holds the answer back.
 void retry_after(transport::HttpResponse& response, std::chrono::milliseconds wait);
 /// 429: the key has too many open streams.
 void respond_too_many_streams(transport::HttpResponse& response);

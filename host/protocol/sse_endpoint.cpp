@@ -51,7 +51,7 @@ void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const
       session->revision().value_or(parse_revision(request.mcp_protocol_version).value_or(kNewestRevision));
 
   if (auto* const message = std::get_if<Message>(&parsed)) {
-    take(std::move(*message), context, stream);
+    take(std::move(*message), context, stream, response);
   } else {
     if (const auto refusal = refuse_batch(std::get<Batch>(parsed), session->revision()))
       return respond_error(response, 400, *refusal);
@@ -59,7 +59,7 @@ void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const
       if (const auto* const error = std::get_if<RpcError>(&entry))
         stream->send("message", encode_error(*error));
       else
-        take(std::move(std::get<Message>(entry)), context, stream);
+        take(std::move(std::get<Message>(entry)), context, stream, response);
     }
   }
   response.status = 202;
@@ -67,7 +67,8 @@ void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const
   response.body = "Accepted";
 }
 
-void SseEndpoint::take(Message&& message, const RequestContext& context, const std::shared_ptr<SseStream>& stream) {
+void SseEndpoint::take(Message&& message, const RequestContext& context, const std::shared_ptr<SseStream>& stream,
+                       HttpResponse& response) {
   if (message.kind == Message::Kind::kNotification) return dispatcher_.note(message, *context.session);
   if (message.kind == Message::Kind::kResponse) return;
   if (const auto refusal = refuse_version(message, {})) {
@@ -86,9 +87,12 @@ void SseEndpoint::take(Message&& message, const RequestContext& context, const s
     return;
   }
   // Whatever ends a call early also closes the stream, or is the client's own wish: there is nothing to say then.
-  dispatcher_.answer(std::move(message), context, [stream](Reply reply) {
+  const auto is_limited = std::make_shared<std::atomic<bool>>(false);
+  dispatcher_.answer(std::move(message), context, [stream, is_limited](Reply reply) {
+    if (std::holds_alternative<Limited>(reply)) *is_limited = true;
     if (const auto* const text = message_of(reply)) stream->send("message", *text);
   });
+  if (*is_limited) hold_back(response);  // refused at once
 }
 
 }  // namespace toolhost::protocol

@@ -20,7 +20,8 @@ class SseEndpoint {
   void post(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
 
  private:
-  void take(Message&& message, const RequestContext& context, const std::shared_ptr<transport::SseStream>& stream);
+  void take(Message&& message, const RequestContext& context, const std::shared_ptr<transport::SseStream>& stream,
+            transport::HttpResponse& response);
 
   Dispatcher& dispatcher_;
   const std::shared_ptr<SessionTable> sessions_;

@@ -39,6 +39,8 @@ struct HttpResponse {
   std::string_view content_type;  ///< static text; empty for no body
   std::string headers;            ///< further fields, each ended by CRLF; values must have passed is_header_value()
   std::string body;
+  /// How long the answer is held back, so that a client that does not wait is made to; not of streams.
+  std::chrono::milliseconds pause{0};
   /// When set, the answer is a Server-Sent Events stream (status 200) that this object feeds; `body` is not used.
   std::shared_ptr<SseStream> stream;
 };

@@ -177,6 +177,7 @@ asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
           error_body({500, "internal_error", "The server failed to answer. Try again; the reason is in its log.", ""});
     }
   }
+  if (response.pause.count() > 0 && !context_.is_draining) co_await pause(response.pause);
   keeps_alive_ = parser.keeps_alive() && !context_.is_draining;
   if (response.stream && request.method != Method::kHead) {
     start_stream(request, response, parser.is_http_1_1());
@@ -194,6 +195,11 @@ asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
   co_return co_await write(request.method == Method::kHead || response.status == 204 || response.status == 304
                                ? std::string_view()
                                : std::string_view(response.body));
+}
+
+asio::awaitable<void> HttpConnection::pause(std::chrono::milliseconds duration) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, duration);
+  co_await timer.async_wait(asio::use_awaitable);
 }
 
 ResponseHead::Connection HttpConnection::connection_field(bool is_http_1_1) const noexcept {

@@ -73,6 +73,7 @@ class HttpConnection {
   void start_stream(const HttpRequest& request, HttpResponse& response, bool is_http_1_1);
   void build_head(const HttpRequest& request, const HttpResponse& response, bool is_http_1_1,
                   std::uint64_t content_length);
+  static boost::asio::awaitable<void> pause(std::chrono::milliseconds duration);
   [[nodiscard]] ResponseHead::Connection connection_field(bool is_http_1_1) const noexcept;
   void end_stream();
   void enter(Phase phase) noexcept;

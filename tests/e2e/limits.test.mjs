@@ -36,7 +36,9 @@ describe('limits', { timeout: 300_000 }, () => {
     ]);
     await eventually('the keys are known', async () => (await post(host.url, second.key, rpc('ping'))).status === 200);
     for (let number = 0; number < 3; number += 1) assert.ok(isDone(await call(host, first.key, 'write_00')));
+    const asked = performance.now();
     const refused = await call(host, first.key, 'write_00');
+    assert.ok(performance.now() - asked > 90, 'a client that does not wait is made to: a tenth of a second');
     assert.equal(refused.status, 200);
     assert.equal(refused.message.result.isError, true);
     assert.match(textOf(refused.message.result), /[Ww]ait 1 s/);
