@@ -222,11 +222,12 @@ Result<KeyRow> rotate_key(pqxx::work& work, const std::string& prefix, NewKeyRow
   key.owner = old->owner;
   key.scopes = old->scopes;
   // By the clock of the database, as the times of every key. An end keeps its whole second through any number of
-  // rotations.
+  // rotations, and an overlap is never shorter than was said.
   const pqxx::row times = work.exec_params1(
       "select expires_at <= now(), floor(extract(epoch from now() + (expires_at - date_trunc('second', "
       "created_at))))::bigint, "
-      "floor(extract(epoch from least(expires_at, now() + $2::bigint * interval '1 second')))::bigint "
+      "case when $2::bigint = 0 then floor(extract(epoch from least(expires_at, now()))) "
+      "else ceil(extract(epoch from least(expires_at, now() + $2::bigint * interval '1 second'))) end::bigint "
       "from api_keys where key_id = $1",
       value(old->id), overlap.count());
   if (times[0].as<bool>(false)) {
