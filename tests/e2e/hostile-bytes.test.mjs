@@ -1,7 +1,7 @@
 // HTTP that no decent client sends: bodies, lengths, chunks, line ends, splits. The documented error, or it works.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sleep, SLOWNESS } from './support/host.mjs';
+import { sleep, SLOWNESS, wait } from './support/host.mjs';
 import {
   callTool,
   Connection,
@@ -70,7 +70,7 @@ describe('hostile bytes', { timeout: 600_000 }, () => {
       connection.write(requestBytes('POST', '/mcp', [...lines, ...lengths], body));
       const answer = await connection.response();
       assert.ok([400, 413, 501].includes(answer.status), `${lengths}: ${answer.status} ${answer.body}`);
-      await Promise.race([connection.closed, sleep(5_000 * SLOWNESS)]);
+      await wait(connection.closed, 5_000 * SLOWNESS);
       assert.ok(connection.isClosed, `${lengths}: the connection is closed after the answer`);
       assert.equal(connection.text.match(/HTTP\/1\.1/g), null, `${lengths}: one answer only`);
     }
@@ -230,7 +230,7 @@ describe('hostile bytes', { timeout: 600_000 }, () => {
         return connection;
       }),
     );
-    await Promise.race([Promise.all(connections.map((connection) => connection.closed)), sleep(15_000 * SLOWNESS)]);
+    await wait(Promise.all(connections.map((connection) => connection.closed)), 15_000 * SLOWNESS);
     assert.ok(connections.every((connection) => connection.isClosed));
     assert.ok(performance.now() - started > 2_000, 'and not before it');
   });

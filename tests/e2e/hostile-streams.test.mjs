@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { eventually, sleep, SLOWNESS } from './support/host.mjs';
+import { eventually, sleep, SLOWNESS, wait } from './support/host.mjs';
 import { callTool, Connection, postLines, requestBytes, rpc, SseStream } from './support/raw.mjs';
 import { hostileHost, MEGABYTE } from './support/hostile.mjs';
 
@@ -66,7 +66,7 @@ describe('hostile streams', { timeout: 600_000 }, () => {
     assert.ok(refused > 0, 'the stream is gone before 1,200 answers of 20 KB are queued');
     assert.ok((await target.host.residentBytes()) - before_ < 48 * MEGABYTE * SLOWNESS);
     stream.socket.resume();
-    await Promise.race([stream.closed, sleep(10_000 * SLOWNESS)]);
+    await wait(stream.closed, 10_000 * SLOWNESS);
     assert.ok(stream.isClosed, 'the connection is closed');
   });
 

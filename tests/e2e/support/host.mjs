@@ -16,6 +16,15 @@ if (!existsSync(BINARY))
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** Waits for the promise, but no longer than `ms`; no timer is left that would keep the process from ending. */
+export async function wait(promise, ms) {
+  let timer;
+  const end = new Promise((done) => {
+    timer = setTimeout(done, ms);
+  });
+  await Promise.race([promise, end]).finally(() => clearTimeout(timer));
+}
+
 /** A directory that ends with the test. Every user may enter it: as root, PostgreSQL runs as another one. */
 export async function freshDirectory(t) {
   const directory = await mkdtemp(join(tmpdir(), 'th-'));
