@@ -6,17 +6,18 @@
 # Compiler, build tools and libraries of the host and its plugins.
 TOOLHOST_BUILD_PACKAGES=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config
-  libboost1.81-dev libcli11-dev libcsv-dev libfmt-dev libicu-dev libpq-dev libpqxx-dev libre2-dev libsimdjson-dev
-  libspdlog-dev libssl-dev libstemmer-dev libyaml-cpp-dev prometheus-cpp-dev)
+  libboost1.81-dev libcjose-dev libcli11-dev libcsv-dev libfmt-dev libicu-dev libpq-dev libpqxx-dev libre2-dev
+  libsimdjson-dev libspdlog-dev libssl-dev libstemmer-dev libyaml-cpp-dev prometheus-cpp-dev)
 
-# What a built host needs on the machine beside its shared libraries: the embedded database.
-TOOLHOST_RUNTIME_PACKAGES=(postgresql-15)
+# What a built host needs on the machine beside its shared libraries: the embedded database, and the certificate
+# authorities that the sign-in provider's certificate is checked with.
+TOOLHOST_RUNTIME_PACKAGES=(postgresql-15 ca-certificates)
 
 # What ./test needs on top. llvm-19 holds the symbolizer that sanitizer reports need; nodejs and npm only fetch the npm
-# packages of tests/e2e, among them the Node that runs the tests.
+# packages of tests/e2e, among them the Node that runs the tests; chromium, with a font to write in, opens the portal.
 TOOLHOST_TEST_PACKAGES=(
   llvm-19 libclang-rt-19-dev clang-format-19 gcc g++ libgtest-dev libgmock-dev libtest-json-schema-acceptance-perl python3
-  ca-certificates nodejs npm)
+  nodejs npm chromium fonts-dejavu-core openssl)
 
 # packages_missing NAME...: prints the named packages that are not installed, one a line. Takes milliseconds.
 packages_missing() {

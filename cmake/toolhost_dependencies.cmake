@@ -9,6 +9,7 @@ find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_library(TOOLHOST_CSV_LIBRARY csv REQUIRED)  # libcsv has neither a CMake nor a pkg-config file
+find_library(TOOLHOST_CJOSE_LIBRARY cjose REQUIRED)  # its pkg-config file wants the headers of jansson, which nobody needs
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pqxx REQUIRED IMPORTED_TARGET libpqxx)
 pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)  # its CMake file also wants what only pull and push need

@@ -28,6 +28,12 @@ bool equal_in_constant_time(std::string_view left, std::string_view right) noexc
   return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
+std::array<std::uint8_t, 32> sha256(std::string_view text) noexcept {
+  std::array<std::uint8_t, 32> digest{};
+  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) std::abort();
+  return digest;
+}
+
 struct Hmac::Context {
   EVP_MAC_CTX* mac = nullptr;
 

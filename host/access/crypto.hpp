@@ -17,6 +17,9 @@ void fill_random(std::span<std::uint8_t> bytes) noexcept;
 /// True when both are equal; takes the same time wherever they differ.
 bool equal_in_constant_time(std::string_view left, std::string_view right) noexcept;
 
+/// SHA-256 (FIPS 180-4).
+std::array<std::uint8_t, 32> sha256(std::string_view text) noexcept;
+
 /// HMAC-SHA-256 (RFC 2104) under one key, which is set up once. Any number of threads at a time.
 class Hmac {
  public:

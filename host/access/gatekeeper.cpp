@@ -1,5 +1,6 @@
 #include "access/gatekeeper.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -8,7 +9,6 @@
 #include "access/crypto.hpp"
 #include "access/failed_sign_ins.hpp"
 #include "access/key_table.hpp"
-#include "access/usage_counter.hpp"
 #include "base/utc_text.hpp"
 #include "storage/directory_store.hpp"
 
@@ -30,11 +30,27 @@ Error denied(const KeyTable::Found& found) {
     return {Errc::kDenied, "Access denied: this API key is disabled; ask whoever manages your keys to enable it",
             detail + " is disabled"};
   }
+  if (found.state == KeyState::kOwnerLeft) {
+    return {Errc::kDenied,
+            "Access denied: whoever made this API key does not belong to the tenant any more, or has not proved their "
+            "e-mail address; ask whoever manages its people",
+            detail + " is of somebody whom the tenant does not name, or whose address nobody vouches for"};
+  }
   return {Errc::kDenied,
           "Access denied: this API key expired on " +
               utc_text(found.expires_at.value_or(KeyTable::WallClock::now()), "%Y-%m-%d %H:%M UTC") +
               "; make a new one",
           detail + " has expired"};
+}
+
+Reason reason_of(KeyState state) noexcept {
+  if (state == KeyState::kExpired) return Reason::kKeyExpired;
+  return state == KeyState::kOwnerLeft ? Reason::kOwnerLeft : Reason::kKeyDisabled;
+}
+
+KeyFlaw flaw_of_state(KeyState state) noexcept {
+  if (state == KeyState::kExpired) return KeyFlaw::kExpired;
+  return state == KeyState::kOwnerLeft ? KeyFlaw::kOwnerLeft : KeyFlaw::kDisabled;
 }
 
 Error held_off(milliseconds wait) {
@@ -92,7 +108,7 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
         events_(events),
         hmac_(pepper),
         failed_sign_ins_(config.failed_sign_ins, config.failed_sign_in_period),
-        keys_(policy_or_defaults(config.policy)),
+        keys_(policy_or_defaults(config.policy), config.is_trial),
         store_(storage::DirectoryStore::create(address)) {}
 
   ~WatchingGatekeeper() override {
@@ -113,19 +129,15 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
 
   Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
                                  std::string_view remote_address) override {
-    const auto key = presented_key(x_api_key, authorization);
-    if (!key) return key.error();
-    const auto now = KeyTable::Clock::now();
-    if (const auto flaw = describe_malformed_key(*key); !flaw.empty())
-      return refused(remote_address, now, std::string(flaw));
-    if (!is_trusted(now)) {
-      return Error{Errc::kUnavailable,
-                   "API keys cannot be checked while the database does not answer; try again shortly", ""};
+    KeyFlaw flaw = KeyFlaw::kNone;
+    auto caller = identify(x_api_key, authorization, remote_address, flaw);
+    if (config_.attempts == nullptr) return caller;
+    if (caller) {
+      config_.attempts->accepted(**caller, !x_api_key.empty(), remote_address);
+    } else if (caller.error().code != Errc::kLimit) {  // somebody who tries on and on tells nobody anything new
+      config_.attempts->refused(x_api_key, authorization, remote_address, flaw);
     }
-    auto found = find(*key);
-    if (found.caller == nullptr) return refused(remote_address, now, "no such key");
-    if (found.state != KeyState::kLive) return denied(found);
-    return std::move(found.caller);
+    return caller;
   }
 
   std::optional<DeniedKey> denied_key(std::string_view x_api_key, std::string_view authorization) const override {
@@ -133,20 +145,21 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
     if (!key || !describe_malformed_key(*key).empty()) return std::nullopt;
     auto found = find(*key);
     if (found.caller == nullptr || found.state == KeyState::kLive) return std::nullopt;
-    const auto reason = found.state == KeyState::kDisabled ? Reason::kKeyDisabled : Reason::kKeyExpired;
-    return DeniedKey{std::move(found.caller), reason};
+    return DeniedKey{std::move(found.caller), reason_of(found.state)};
   }
 
-  void count_use(const Caller& caller) noexcept override {
-    usage_.add(caller.key_id, std::chrono::system_clock::now());
-  }
+  std::shared_ptr<UsageCounter> usage() const override { return usage_; }
 
   std::vector<CallerPtr> set_policy(PolicyPtr policy) override {
-    return keys_.set_policy(policy_or_defaults(std::move(policy)), KeyTable::Clock::now());
+    auto regoverned =
+        keys_.set_policy(policy_or_defaults(std::move(policy)), KeyTable::Clock::now(), KeyTable::WallClock::now());
+    tell(regoverned.changes);
+    return std::move(regoverned.relisted);
   }
   PolicyPtr policy() const override { return keys_.policy(); }
   std::vector<KnownKey> keys() const override { return keys_.keys(); }
   std::size_t key_count() const override { return keys_.size(); }
+  bool knows_prefix(std::string_view prefix) const override { return keys_.knows_prefix(prefix); }
 
   void on_revoked(std::function<void(KeyId)> on_revoked) override {
     const std::lock_guard lock(callback_mutex_);
@@ -159,9 +172,20 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
 
  private:
   void on_keys(std::vector<storage::KeyRow> rows) override {
+    const bool is_first = !std::exchange(loaded_, true);
+    if (is_first && !config_.is_trial) tell_of_trial(rows);
     auto changes = keys_.replace(std::move(rows), KeyTable::Clock::now(), KeyTable::WallClock::now());
-    if (!std::exchange(loaded_, true)) changes.added.clear();
+    if (is_first) changes.added.clear();
     tell(changes);
+  }
+
+  void tell_of_trial(const std::vector<storage::KeyRow>& rows) {
+    const auto count = std::ranges::count_if(rows, &storage::KeyRow::is_of_trial);
+    if (count == 0) return;
+    events_.emit(HostNotice{Severity::kWarning, "keys",
+                            std::to_string(count) +
+                                " API key(s) were made in the trial, by people who proved nothing, and are refused now "
+                                "that it is over; make new ones, and delete these with: toolhost key delete"});
   }
 
   void on_confirmed() override { keys_.confirm(KeyTable::Clock::now()); }
@@ -184,6 +208,34 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
     for (const auto& [caller, name] : keys) {
       events_.emit(KeyChanged{change, caller->tenant, caller->key_prefix, name});
     }
+  }
+
+  /// As authenticate(); `flaw` is set when there is no caller.
+  Result<CallerPtr> identify(std::string_view x_api_key, std::string_view authorization,
+                             std::string_view remote_address, KeyFlaw& flaw) {
+    const auto key = presented_key(x_api_key, authorization);
+    if (!key) {
+      flaw = authorization.empty() ? KeyFlaw::kMissing : KeyFlaw::kNotBearer;
+      return key.error();
+    }
+    const auto now = KeyTable::Clock::now();
+    if (const auto wrong = describe_malformed_key(*key); !wrong.empty()) {
+      flaw = flaw_of(*key);
+      return refused(remote_address, now, std::string(wrong));
+    }
+    if (!is_trusted(now)) {
+      flaw = KeyFlaw::kUnchecked;
+      return Error{Errc::kUnavailable,
+                   "API keys cannot be checked while the database does not answer; try again shortly", ""};
+    }
+    auto found = find(*key);
+    if (found.caller == nullptr) {
+      flaw = KeyFlaw::kUnknown;
+      return refused(remote_address, now, "no such key");
+    }
+    if (found.state == KeyState::kLive) return std::move(found.caller);
+    flaw = flaw_of_state(found.state);
+    return denied(found);
   }
 
   /// A key whose prefix nobody has costs no digest, so that guessing cannot keep the host busy.
@@ -221,11 +273,11 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   }
 
   void flush_usage() {
-    const auto uses = usage_.take();
+    const auto uses = usage_->take();
     if (uses.empty()) return;
     const auto written = store_->record_uses(uses);
     if (written) return;
-    usage_.restore(uses);
+    usage_->restore(uses);
     events_.emit(HostNotice{Severity::kWarning, "keys", "key usage could not be written: " + written.error().message});
   }
 
@@ -236,7 +288,7 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   KeyTable keys_;
   bool loaded_ = false;  // the watch's thread only
 
-  UsageCounter usage_;
+  const std::shared_ptr<UsageCounter> usage_ = std::make_shared<UsageCounter>();
   std::unique_ptr<storage::DirectoryStore> store_;  // the bookkeeper's thread only
 
   std::mutex callback_mutex_;

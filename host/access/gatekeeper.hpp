@@ -6,8 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "access/key_attempts.hpp"
 #include "access/known_key.hpp"
 #include "access/policy.hpp"
+#include "access/usage_counter.hpp"
 #include "base/caller.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -21,10 +23,13 @@ struct GatekeeperConfig {
   /// refused with kUnavailable.
   std::chrono::seconds trust_without_database{10};
   std::chrono::seconds usage_flush{5};
+  /// People sign in by typing an address. Without it keys that were made so are refused as those of people who left.
+  bool is_trial = false;
   PolicyPtr policy;  ///< the first generation; null: built_in_defaults() for every tenant
   /// Refused keys an address may present before they are answered kLimit; then one more each `failed_sign_in_period`.
   std::uint32_t failed_sign_ins = 20;
   std::chrono::seconds failed_sign_in_period{3};
+  KeyAttempts* attempts = nullptr;  ///< is told what arrives; borrowed for the gatekeeper's life; may be null
 };
 
 /// Turns a credential into a Caller, from memory: no database, no password hash, no lock that a writer holds for long.
@@ -38,32 +43,36 @@ class Gatekeeper {
 
   /// The caller of a request with these two header values (either may be empty; X-API-Key wins, "Bearer" is matched
   /// without case) from this address. kUnauthenticated "Invalid API key" for anything that is no key (detail tells the
-  /// log why), kDenied "Access denied: ..." for a key that is disabled or has expired, kUnavailable when memory is no
-  /// longer trusted, kLimit instead of kUnauthenticated when the address has presented too many refused keys; it need
-  /// not wait longer than `failed_sign_in_period`. A key that works is never held off: many may share an address. No
-  /// digest is spent on a key whose public prefix nobody has. Any thread.
+  /// log why), kDenied "Access denied: ..." for a key that is disabled or has expired or whose owner has left,
+  /// kUnavailable when memory is no longer trusted, kLimit instead of kUnauthenticated when the address has presented
+  /// too many refused keys; it need not wait longer than `failed_sign_in_period`. A key that works is never held off:
+  /// many may share an address. No digest is spent on a key whose public prefix nobody has. Any thread.
   [[nodiscard]] virtual Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
                                                        std::string_view remote_address) = 0;
   /// Whose key it was that authenticate() answered kDenied for, so that the refusal is told of somebody; nothing for
   /// any other credential. Any thread.
   struct DeniedKey {
     CallerPtr caller;
-    Reason reason;  ///< kKeyDisabled, kKeyExpired
+    Reason reason;  ///< kKeyDisabled, kKeyExpired, kOwnerLeft
   };
   [[nodiscard]] virtual std::optional<DeniedKey> denied_key(std::string_view /*x_api_key*/,
                                                             std::string_view /*authorization*/) const {
     return std::nullopt;
   }
-  /// Counts one tool call for the key; batched. Any thread.
-  virtual void count_use(const Caller& caller) noexcept = 0;
-  /// Makes `policy` the one that decides from now on; callers that were handed out keep theirs. The callers whose list
-  /// of tools may have changed with it, as they are now. Any thread.
+  /// What counts the calls of keys, which are written in batches. Whoever holds it may go on counting when the
+  /// gatekeeper has ended: a call that nobody could wait for. Any thread.
+  [[nodiscard]] virtual std::shared_ptr<UsageCounter> usage() const = 0;
+  /// Makes `policy` the one that decides from now on; callers that were handed out keep theirs. Keys of people whom it
+  /// does not name any more end, and on_revoked() is told before this returns. The callers whose list of tools may have
+  /// changed with it, as they are now. Any thread.
   virtual std::vector<CallerPtr> set_policy(PolicyPtr policy) = 0;
   [[nodiscard]] virtual PolicyPtr policy() const = 0;
   [[nodiscard]] virtual std::vector<KnownKey> keys() const = 0;
   [[nodiscard]] virtual std::size_t key_count() const { return keys().size(); }
-  /// `on_revoked` is called for every key that ends while the host runs (deleted, disabled, expired), on a thread of
-  /// the gatekeeper's, within a second. Set before serving.
+  /// Whether a key with this public_prefix() has arrived here: one that was just made does within moments. Any thread.
+  [[nodiscard]] virtual bool knows_prefix(std::string_view /*prefix*/) const { return true; }
+  /// `on_revoked` is called for every key that ends while the host runs (deleted, disabled, expired, its owner gone),
+  /// on a thread of the gatekeeper's or of set_policy(), within a second. Set before serving.
   virtual void on_revoked(std::function<void(KeyId)> on_revoked) = 0;
   /// How long ago the database last confirmed the keys.
   [[nodiscard]] virtual std::chrono::milliseconds unconfirmed_for() const = 0;

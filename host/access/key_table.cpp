@@ -15,7 +15,8 @@ constexpr const char* kPlaceOfScopes = "scopes of the key";
 bool are_same(const storage::KeyRow& a, const storage::KeyRow& b) {
   return a.id == b.id && a.tenant_id == b.tenant_id && a.tenant == b.tenant &&
          a.tenant_time_zone == b.tenant_time_zone && a.name == b.name && a.owner == b.owner && a.prefix == b.prefix &&
-         a.scopes == b.scopes;
+         a.scopes == b.scopes && a.person == b.person && a.is_of_trial == b.is_of_trial &&
+         a.is_owner_doubted == b.is_owner_doubted;
 }
 
 Scopes scopes_of(const storage::KeyRow& row) {
@@ -26,7 +27,7 @@ Scopes scopes_of(const storage::KeyRow& row) {
 
 }  // namespace
 
-KeyTable::KeyTable(PolicyPtr policy) : policy_(std::move(policy)) {}
+KeyTable::KeyTable(PolicyPtr policy, bool is_trial) : is_trial_(is_trial), policy_(std::move(policy)) {}
 
 std::size_t KeyTable::FirstBytes::operator()(const storage::KeyHash& hash) const noexcept {
   std::size_t bytes;
@@ -34,9 +35,10 @@ std::size_t KeyTable::FirstBytes::operator()(const storage::KeyHash& hash) const
   return bytes;
 }
 
-KeyState KeyTable::state_of(const storage::KeyRow& row, WallClock::time_point wall_now) noexcept {
-  if (row.disabled) return KeyState::kDisabled;
-  return row.expires_at && *row.expires_at <= wall_now ? KeyState::kExpired : KeyState::kLive;
+KeyState KeyTable::state_of(const Key& key, WallClock::time_point wall_now) noexcept {
+  if (key.row.disabled) return KeyState::kDisabled;
+  if (key.row.expires_at && *key.row.expires_at <= wall_now) return KeyState::kExpired;
+  return key.has_left ? KeyState::kOwnerLeft : KeyState::kLive;
 }
 
 KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::time_point now,
@@ -53,8 +55,10 @@ KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::ti
     const auto known = previous->keys.find(row.hash);
     const bool is_known = known != previous->keys.end() && known->second->row.id == row.id;
     const bool is_unchanged = is_known && are_same(known->second->row, row);
-    const CallerPtr caller = is_unchanged ? known->second->caller : make_caller(row, now);
-    const KeyState state = state_of(row, wall_now);
+    auto key = std::make_shared<Key>(is_unchanged ? Key{row, known->second->caller, known->second->has_left}
+                                                  : make_key(row, now));
+    const CallerPtr& caller = key->caller;
+    const KeyState state = state_of(*key, wall_now);
     if (state != KeyState::kLive) states.emplace(value(row.id), state);
     if (state == KeyState::kLive && row.expires_at) next_expiry_ = std::min(next_expiry_, *row.expires_at);
     if (!is_known) {
@@ -62,12 +66,12 @@ KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::ti
     } else {
       const bool was_live = !told_.contains(value(row.id));
       if (!was_live && state == KeyState::kLive) changes.enabled.push_back({caller, row.name});
-      if (was_live && state == KeyState::kDisabled) changes.disabled.push_back({caller, row.name});
+      if (was_live && (state == KeyState::kDisabled || state == KeyState::kOwnerLeft))
+        changes.disabled.push_back({caller, row.name});
       if (was_live && state == KeyState::kExpired) changes.expired.push_back({caller, row.name});
     }
-    const auto hash = row.hash;
     next->prefixes.insert(row.prefix);
-    next->keys.emplace(hash, std::make_shared<const Key>(Key{std::move(row), caller}));
+    next->keys.emplace(row.hash, std::move(key));
   }
   for (const auto& [hash, key] : previous->keys) {
     const auto kept = next->keys.find(hash);
@@ -104,8 +108,8 @@ void KeyTable::confirm(Clock::time_point now) noexcept {
   confirmed_at_.store(now.time_since_epoch().count(), std::memory_order_release);
 }
 
-std::vector<CallerPtr> KeyTable::set_policy(PolicyPtr policy, Clock::time_point now) {
-  std::vector<CallerPtr> changed;
+KeyTable::Regoverned KeyTable::set_policy(PolicyPtr policy, Clock::time_point now, WallClock::time_point wall_now) {
+  Regoverned result;
   const std::lock_guard writing(write_mutex_);
   {
     const std::lock_guard lock(mutex_);
@@ -114,13 +118,28 @@ std::vector<CallerPtr> KeyTable::set_policy(PolicyPtr policy, Clock::time_point 
   const auto previous = snapshot();
   auto next = std::make_shared<Snapshot>(*previous);
   for (auto& [hash, key] : next->keys) {
-    auto caller = make_caller(key->row, now);
+    auto made = std::make_shared<const Key>(make_key(key->row, now));
+    note_membership(*made, wall_now, result.changes);
     const bool is_live = !told_.contains(value(key->row.id));
-    if (is_live && !list_alike(*key->caller->grant->rights(), *caller->grant->rights())) changed.push_back(caller);
-    key = std::make_shared<const Key>(Key{key->row, std::move(caller)});
+    if (is_live && !list_alike(*key->caller->grant->rights(), *made->caller->grant->rights()))
+      result.relisted.push_back(made->caller);
+    key = std::move(made);
   }
   publish(std::move(next));
-  return changed;
+  return result;
+}
+
+void KeyTable::note_membership(const Key& key, WallClock::time_point wall_now, Changes& changes) {
+  const auto told = told_.find(value(key.row.id));
+  const KeyState state = state_of(key, wall_now);
+  if (told == told_.end() && state == KeyState::kOwnerLeft) {
+    told_.emplace(value(key.row.id), state);
+    changes.disabled.push_back({key.caller, key.row.name});
+  } else if (told != told_.end() && told->second == KeyState::kOwnerLeft && state != KeyState::kOwnerLeft) {
+    told_.erase(told);
+    if (key.row.expires_at) next_expiry_ = std::min(next_expiry_, *key.row.expires_at);
+    if (state == KeyState::kLive) changes.enabled.push_back({key.caller, key.row.name});
+  }
 }
 
 PolicyPtr KeyTable::policy() const {
@@ -137,7 +156,7 @@ KeyTable::Found KeyTable::find(const storage::KeyHash& hash, WallClock::time_poi
   const auto found = known->keys.find(hash);
   if (found == known->keys.end()) return {};
   const Key& key = *found->second;
-  return {key.caller, state_of(key.row, wall_now), key.row.expires_at};
+  return {key.caller, state_of(key, wall_now), key.row.expires_at};
 }
 
 std::vector<KnownKey> KeyTable::keys() const {
@@ -146,7 +165,7 @@ std::vector<KnownKey> KeyTable::keys() const {
   keys.reserve(known->keys.size());
   for (const auto& [hash, key] : known->keys) {
     const auto& row = key->row;
-    keys.push_back({key->caller, row.name, row.owner, scopes_of(row), row.disabled, row.expires_at});
+    keys.push_back({key->caller, row.name, row.owner, scopes_of(row), row.disabled, key->has_left, row.expires_at});
   }
   std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.caller->key_id < b.caller->key_id; });
   return keys;
@@ -166,6 +185,19 @@ std::shared_ptr<const KeyTable::Snapshot> KeyTable::snapshot() const {
 void KeyTable::publish(std::shared_ptr<const Snapshot> next) {
   const std::lock_guard lock(mutex_);
   snapshot_.swap(next);  // what nobody needs any more ends behind the lock
+}
+
+KeyTable::Key KeyTable::make_key(storage::KeyRow row, Clock::time_point now) const {
+  auto caller = make_caller(row, now);
+  const bool has_left = has_owner_left(row);
+  return {std::move(row), std::move(caller), has_left};
+}
+
+bool KeyTable::has_owner_left(const storage::KeyRow& row) const {
+  // Who makes keys in the portal may do so as one of the tenant's people; the owner of any other key is a name only.
+  if (!row.person) return false;
+  return row.is_owner_doubted || (row.is_of_trial && !is_trial_) ||
+         policy()->membership().has_left(row.tenant, row.owner);
 }
 
 CallerPtr KeyTable::make_caller(const storage::KeyRow& row, Clock::time_point now) const {

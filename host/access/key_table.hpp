@@ -19,7 +19,12 @@
 namespace toolhost::access {
 
 /// Whether a key that is known is let in.
-enum class KeyState { kLive, kDisabled, kExpired };
+enum class KeyState {
+  kLive,
+  kDisabled,
+  kExpired,
+  kOwnerLeft,  ///< made by a person whom the tenant does not name any more, or whose address nobody vouches for
+};
 
 /// The keys of the database, by hash, with their callers, and how fresh they are. Pure memory: the time is an argument.
 class KeyTable {
@@ -28,13 +33,15 @@ class KeyTable {
   using WallClock = std::chrono::system_clock;
 
   /// `policy` decides what the owner of a key is in the key's tenant, and what the key may do. Never null.
-  explicit KeyTable(PolicyPtr policy);
+  /// `is_trial`: people need no proof of their address, so those who once needed none keep their keys.
+  explicit KeyTable(PolicyPtr policy, bool is_trial = false);
 
   struct Change {
     CallerPtr caller;
     std::string name;
   };
-  /// What became of keys with one step. A key that appears disabled or expired is `added` only.
+  /// What became of keys with one step. A key that appears and is not let in is `added` only. One whose owner has left
+  /// counts as disabled, until they are back.
   struct Changes {
     std::vector<Change> added, removed, disabled, expired, enabled;
   };
@@ -46,8 +53,12 @@ class KeyTable {
   /// The database said at `now` that nothing has changed.
   void confirm(Clock::time_point now) noexcept;
 
-  /// Makes all callers anew. Those of live keys whose list of tools may have changed. Any thread.
-  std::vector<CallerPtr> set_policy(PolicyPtr policy, Clock::time_point now);
+  struct Regoverned {
+    std::vector<CallerPtr> relisted;  ///< of live keys whose list of tools may have changed
+    Changes changes;
+  };
+  /// Makes all callers anew. Any thread.
+  Regoverned set_policy(PolicyPtr policy, Clock::time_point now, WallClock::time_point wall_now);
   [[nodiscard]] PolicyPtr policy() const;
 
   struct Found {
@@ -68,6 +79,7 @@ class KeyTable {
   struct Key {
     storage::KeyRow row;
     CallerPtr caller;
+    bool has_left = false;  ///< the owner
   };
   /// A hash is uniformly distributed already; its first bytes are as good as any function of it.
   struct FirstBytes {
@@ -83,8 +95,13 @@ class KeyTable {
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
   void publish(std::shared_ptr<const Snapshot> next);
   [[nodiscard]] CallerPtr make_caller(const storage::KeyRow& row, Clock::time_point now) const;
-  static KeyState state_of(const storage::KeyRow& row, WallClock::time_point wall_now) noexcept;
+  [[nodiscard]] Key make_key(storage::KeyRow row, Clock::time_point now) const;
+  [[nodiscard]] bool has_owner_left(const storage::KeyRow& row) const;
+  /// What a change of the tenant's people means for a key.
+  void note_membership(const Key& key, WallClock::time_point wall_now, Changes& changes);
+  static KeyState state_of(const Key& key, WallClock::time_point wall_now) noexcept;
 
+  const bool is_trial_;
   const std::shared_ptr<MeterTable> meters_ = std::make_shared<MeterTable>();
 
   std::mutex write_mutex_;  // held by whoever makes the next snapshot; behind it what only they need:

@@ -8,12 +8,13 @@
 
 namespace toolhost::access {
 
-/// A key as the host knows it, also one that is disabled or has expired.
+/// A key as the host knows it, also one that is not let in.
 struct KnownKey {
   CallerPtr caller;
   std::string name, owner;
   Scopes scopes;
   bool disabled = false;
+  bool has_owner_left = false;  ///< KeyState::kOwnerLeft
   std::optional<std::chrono::system_clock::time_point> expires_at;
 };
 

@@ -55,6 +55,15 @@ RoleOrigin Membership::origin_of_role(std::string_view tenant_name, std::string_
   return {.role = found->second.role, .kind = RoleOrigin::Kind::kDomain, .place = found->second.place};
 }
 
+bool Membership::has_left(std::string_view tenant_name, std::string_view email) const {
+  return names_anybody(tenant_name) && origin_of_role(tenant_name, email).kind == RoleOrigin::Kind::kDefault;
+}
+
+bool Membership::names_anybody(std::string_view tenant_name) const {
+  const Tenant* known = tenant(tenant_name);
+  return known != nullptr && (!known->by_email.empty() || !known->by_domain.empty());
+}
+
 std::shared_ptr<const Members> Membership::members_of(std::string_view tenant_name) const {
   const Tenant* known = tenant(tenant_name);
   return known == nullptr ? nullptr : known->members;

@@ -37,6 +37,10 @@ class Membership {
   /// Of the person with this e-mail address, else of everybody in its domain, else the tenant's default.
   [[nodiscard]] Role role_of(std::string_view tenant, std::string_view email) const;
   [[nodiscard]] RoleOrigin origin_of_role(std::string_view tenant, std::string_view email) const;
+  /// Whether the tenant names people, and nobody with this address: whoever it was is no longer one of them.
+  [[nodiscard]] bool has_left(std::string_view tenant, std::string_view email) const;
+  /// Whether the tenant names people, one by one or by domain.
+  [[nodiscard]] bool names_anybody(std::string_view tenant) const;
   /// The people who are named one by one, sorted by name; null when there are none.
   [[nodiscard]] std::shared_ptr<const Members> members_of(std::string_view tenant) const;
 

@@ -12,6 +12,8 @@ const char* to_string(Reason reason) noexcept {
       return "key_disabled";
     case Reason::kKeyExpired:
       return "key_expired";
+    case Reason::kOwnerLeft:
+      return "owner_left";
     case Reason::kPlugin:
       return "plugin";
     case Reason::kTool:

@@ -21,6 +21,7 @@ enum class Reason {
   kUnknownTool,  ///< "unknown_tool"
   kKeyDisabled,  ///< "key_disabled"
   kKeyExpired,   ///< "key_expired"
+  kOwnerLeft,    ///< "owner_left": KeyState::kOwnerLeft
   kPlugin,       ///< "plugin": the plugin does not exist in this tenant
   kTool,         ///< "tool": not allowed, or denied, in this tenant
   kRole,         ///< "role"

@@ -80,11 +80,18 @@ class Questions {
 
   void ask_key(std::chrono::system_clock::time_point now) {
     const bool has_expired = key_.expires_at && *key_.expires_at <= now;
-    is_let_in_ = !key_.disabled && !has_expired;
+    is_let_in_ = !key_.disabled && !has_expired && !key_.has_owner_left;
     if (key_.disabled)
       return refuse(Reason::kKeyDisabled, "key",
                     "is disabled; 'toolhost key enable " + out_.key + "' lets it in again");
     if (has_expired) return refuse(Reason::kKeyExpired, "key", "the key expired at " + rfc3339(*key_.expires_at));
+    if (key_.has_owner_left) {
+      return refuse(
+          Reason::kOwnerLeft, "key",
+          key_.owner + " made it and is no member of " + out_.tenant +
+              " any more, or has not proved that address (in the trial, or to the sign-in provider); name them again, "
+              "have them sign in, or delete it");
+    }
     const std::string end =
         key_.expires_at ? "it is valid until " + rfc3339(*key_.expires_at) : "it is valid and does not expire";
     out_.steps.push_back({.what = "key", .text = end});
@@ -161,7 +168,7 @@ std::string verdict(const Explanation& explained) {
     return "stopped by limit (" + limit + ")";
   }
   if (reason == "key_expired") return "denied by expiry";
-  if (reason == "key_disabled") return "denied";
+  if (reason == "key_disabled" || reason == "owner_left") return "denied";
   if (reason == "plugin") return "denied by the plugins of the tenant";
   if (reason == "tool") return "denied by the lists of tools";
   return "denied by " + reason;

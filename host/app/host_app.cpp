@@ -4,6 +4,7 @@
 #include <csignal>
 #include <iostream>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "access/api_key.hpp"
@@ -22,6 +23,7 @@
 #include "observability/audit_journal.hpp"
 #include "observability/metrics.hpp"
 #include "plugin_runtime/black_box.hpp"
+#include "portal/portal.hpp"
 #include "storage/audit_shipper.hpp"
 #include "storage/directory_store.hpp"
 #include "storage/migrator.hpp"
@@ -39,12 +41,7 @@ constexpr std::chrono::seconds kDatabaseSilence{3};
 Result<Secret> load_secret(const std::optional<SecretReference>& reference, const HostConfig& config,
                            const char* file) {
   if (!reference) return access::load_or_create_secret((config.data_dir / "secrets" / file).string());
-  auto secret = resolve(*reference);
-  if (secret && secret->reveal().size() < 32) {
-    return Error{Errc::kInvalidArgument, reference->text + " holds fewer than 32 bytes; use at least 32 random ones",
-                 ""};
-  }
-  return secret;
+  return resolve_key(*reference);
 }
 
 /// Blocks the signals that end the host, for this thread and all that it starts, so that the main loop receives them.
@@ -115,8 +112,10 @@ struct Host {
   std::shared_ptr<TenantCallers> tenant_callers;
   std::unique_ptr<storage::AuditShipper> shipper;
   std::unique_ptr<plugin_runtime::PluginHost> plugins;
+  access::KeyAttempts key_attempts;  // of gatekeeper, for portal
   std::unique_ptr<access::Gatekeeper> gatekeeper;
   std::unique_ptr<protocol::McpEndpoint> mcp;
+  std::unique_ptr<portal::Portal> portal;  // null: there are no pages
   std::unique_ptr<ConfigurationControl> control;
   std::unique_ptr<HttpFront> front;
   std::unique_ptr<transport::HttpServer> server;
@@ -176,6 +175,8 @@ Result<> build_plugins(Host& host, const HostConfig& config, const access::Polic
 Result<> build_access(Host& host, const HostConfig& config, const access::PolicyPtr& policy, const Secret& pepper) {
   access::GatekeeperConfig keys = config.keys;
   keys.policy = policy;
+  keys.is_trial = uses_local_sign_in(config);
+  if (config.portal.enabled) keys.attempts = &host.key_attempts;
   auto gatekeeper =
       access::Gatekeeper::start(host.database.address, Secret(std::string(pepper.reveal())), keys, *host.events);
   if (!gatekeeper) return gatekeeper.error();
@@ -191,6 +192,52 @@ Result<> build_protocol(Host& host, const HostConfig& config) {
   mcp.failed_sign_in_period = config.keys.failed_sign_in_period;
   mcp.has_room = [&journal = *host.journal] { return journal.has_room(); };
   host.mcp = protocol::McpEndpoint::create(std::move(mcp), *host.gatekeeper, *host.plugins, *host.events);
+  return {};
+}
+
+Result<std::unique_ptr<portal::OidcProvider>> build_sign_in(const PortalSettings& settings) {
+  if (settings.client_id.empty()) return std::unique_ptr<portal::OidcProvider>();
+  portal::OidcConfig wanted{.issuer = settings.issuer, .client_id = settings.client_id, .ca_file = settings.ca_file};
+  if (settings.client_secret) {
+    auto secret = resolve(*settings.client_secret);
+    if (!secret) return secret.error();
+    wanted.client_secret = std::move(*secret);
+  }
+  return portal::OidcProvider::create(std::move(wanted));
+}
+
+std::vector<std::string> serving_plugins(const plugin_runtime::PluginHost& plugins) {
+  std::vector<std::string> ids;
+  for (const auto& plugin : plugins.plugins())
+    if (plugin.state == "serving") ids.push_back(plugin.id);
+  return ids;
+}
+
+Result<> build_portal(Host& host, const HostConfig& config, const Secret& pepper) {
+  const auto& settings = config.portal;
+  if (!settings.enabled) return {};
+  const auto sealing_key = load_sealing_key(config);
+  if (!sealing_key) return sealing_key.error();
+  auto provider = build_sign_in(settings);
+  if (!provider) return provider.error();
+  host.portal =
+      portal::Portal::create({.product = config.mcp.server_title,
+                              .public_url = config.public_url,
+                              .issuer = settings.issuer,
+                              .provider_name = settings.provider_name,
+                              .local_sign_in = uses_local_sign_in(config),
+                              .support = settings.support,
+                              .keys_per_person = settings.keys_per_person},
+                             {.database = host.database.address,
+                              .pepper = pepper,
+                              .sealing_key = *sealing_key,
+                              .policy = [&gatekeeper = *host.gatekeeper] { return gatekeeper.policy(); },
+                              .plugins = [&plugins = *host.plugins] { return serving_plugins(plugins); },
+                              .knows_key = [&gatekeeper = *host.gatekeeper](
+                                               std::string_view prefix) { return gatekeeper.knows_prefix(prefix); },
+                              .attempts = host.key_attempts,
+                              .provider = std::move(*provider),
+                              .events = *host.events});
   return {};
 }
 
@@ -251,7 +298,8 @@ ReadinessReport readiness_of(const Host& host) {
 Result<> build_listeners(Host& host, const HostConfig& config) {
   const Readiness readiness = [&host] { return readiness_of(host); };
   const MetricsText metrics = [&host] { return host.is_observed ? host.metrics->text() : std::string(); };
-  host.front = std::make_unique<HttpFront>(*host.mcp, readiness, config.metrics.own_listener ? nullptr : metrics);
+  host.front = std::make_unique<HttpFront>(*host.mcp, readiness, config.metrics.own_listener ? nullptr : metrics,
+                                           host.portal.get());
   auto server = transport::HttpServer::start(config.http, *host.front, *host.events);
   if (!server) return server.error();
   host.server = std::move(*server);
@@ -293,6 +341,12 @@ Result<> build_operation(Host& host, const HostConfig& config, WatchedPaths path
   return {};
 }
 
+/// A key that is printed works: the gatekeeper hears of it a moment after the database has it.
+void wait_until_known(const access::Gatekeeper& gatekeeper) {
+  const auto limit = Deadline::after(std::chrono::seconds(2));
+  while (gatekeeper.key_count() == 0 && !limit.has_passed()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 /// `host` stays where it is: its parts know each other.
 Result<> build(Host& host, const std::shared_ptr<const HostConfig>& config, WatchedPaths paths,
                const std::function<LoadedConfig()>& load) {
@@ -306,11 +360,13 @@ Result<> build(Host& host, const std::shared_ptr<const HostConfig>& config, Watc
   if (auto built = build_plugins(host, *config, policy); !built) return built;
   if (auto built = build_access(host, *config, policy, *pepper); !built) return built;
   if (auto built = build_protocol(host, *config); !built) return built;
+  if (auto built = build_portal(host, *config, *pepper); !built) return built;
   build_control(host, config, policy, load);
   if (auto built = build_listeners(host, *config); !built) return built;
   auto first_key = make_first_key(*config, *host.directory, *pepper);
   if (!first_key) return first_key.error();
   host.first_key = std::move(*first_key);
+  if (host.first_key) wait_until_known(*host.gatekeeper);
   if (auto built = build_operation(host, *config, std::move(paths)); !built) return built;
   host.events->emit(observability::ConfigurationReloaded{.applied = true,
                                                          .generation = host.control->generation(),
@@ -325,14 +381,8 @@ Result<> build(Host& host, const std::shared_ptr<const HostConfig>& config, Watc
 Result<OpenDatabase> open_database(const HostConfig& config, DatabaseUse use, observability::EventSink& events) {
   OpenDatabase database;
   if (config.database_url_reference) {
-    auto url = resolve(*config.database_url_reference);
+    const auto url = resolve_database_url(*config.database_url_reference);
     if (!url) return url.error();
-    if (!storage::is_database_url(url->reveal())) {
-      return Error{Errc::kInvalidArgument,
-                   config.database_url_reference->text +
-                       " does not hold a postgresql:// URL; percent-encode what a URL may not hold",
-                   ""};
-    }
     database.address = storage::DatabaseAddress::external(std::string(url->reveal()));
   } else if (config.database_url) {
     if (!storage::is_database_url(*config.database_url)) {
@@ -392,6 +442,7 @@ int serve(LoadedConfig loaded, std::function<LoadedConfig()> load) {
   const auto left = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(drained_by.left()); };
   host.mcp->stop(left());
   host.server->stop(left());
+  if (host.portal) host.portal->stop();
   if (host.metrics_endpoint) host.metrics_endpoint->stop(left());
   host.plugins->stop(left());
   host.shipper->flush(left());  // what is left then waits on disk for the next start

@@ -18,7 +18,7 @@ std::string base_url(const HostConfig& config, std::uint16_t port) {
   const bool any_address = config.http.address == "0.0.0.0" || config.http.address == "::";
   std::string address = any_address ? "127.0.0.1" : config.http.address;
   if (address.find(':') != std::string::npos) address = "[" + address + "]";
-  return "http://" + address + ":" + std::to_string(port);
+  return (config.http.tls ? "https://" : "http://") + address + ":" + std::to_string(port);
 }
 
 Result<> bring_up_to_date(const storage::TenantRow& row, const TenantConfig& wanted,
@@ -130,6 +130,13 @@ void print_welcome(const HostConfig& config, const ListeningOn& listening, const
   std::cout << "Toolhost " << TOOLHOST_VERSION << "\n"
             << "  data     " << config.data_dir.string() << "\n"
             << "  config   " << (config.file.empty() ? "built-in defaults" : config.file.string()) << "\n";
+  if (config.portal.enabled) std::cout << "  portal   " << url << "/mcp   (open it in a browser to make keys)\n";
+  if (listening.metrics_port) {
+    const auto& address = config.metrics.address;
+    const bool is_ipv6 = address.find(':') != std::string::npos;
+    std::cout << "  metrics on http://" << (is_ipv6 ? "[" + address + "]" : address) << ":" << *listening.metrics_port
+              << "/metrics\n";
+  }
   if (first_key) {
     const std::string key(first_key->key.reveal());
     std::cout << "\nYour API key for tenant \"" << first_key->tenant << "\". It is shown only this once:\n\n    " << key
@@ -138,12 +145,6 @@ void print_welcome(const HostConfig& config, const ListeningOn& listening, const
               << connection_snippets(url, key);
   } else {
     std::cout << "  new key  toolhost key create --tenant NAME --name NAME\n";
-  }
-  if (listening.metrics_port) {
-    const auto& address = config.metrics.address;
-    const bool is_ipv6 = address.find(':') != std::string::npos;
-    std::cout << "  metrics on http://" << (is_ipv6 ? "[" + address + "]" : address) << ":" << *listening.metrics_port
-              << "/metrics\n";
   }
   std::cout << "\nlistening on " << url << std::endl;
 }

@@ -2,6 +2,8 @@
 
 #include "base/json_writer.hpp"
 #include "observability/metrics.hpp"
+#include "portal/portal.hpp"
+#include "portal/router.hpp"
 #include "transport/origin_policy.hpp"
 
 namespace toolhost::app {
@@ -11,8 +13,10 @@ bool is_read(const transport::HttpRequest& request) {
   return request.method == transport::Method::kGet || request.method == transport::Method::kHead;
 }
 
-/// Behind a proxy on this machine every peer is local, but few proxies send a loopback name as Host.
+/// What a proxy passes on may say anything: it never counts. Behind one on this machine that is not named as trusted
+/// every peer is local, but few proxies send a loopback name as Host.
 bool is_from_this_machine(const transport::HttpRequest& request) {
+  if (request.is_forwarded) return false;
   std::string_view peer = request.remote_address;
   if (peer.starts_with("::ffff:")) peer.remove_prefix(7);
   return (peer.starts_with("127.") || peer == "::1") && transport::is_loopback_authority(request.host);
@@ -34,6 +38,16 @@ void answer_ready(const ReadinessReport& report, transport::HttpResponse& respon
   write_texts(json, "reasons", report.reasons);
   write_texts(json, "warnings", report.warnings);
   json.end_object();
+}
+
+/// Somebody typed the address without the path.
+bool is_a_browser_at_the_door(const transport::HttpRequest& request) {
+  return request.path == "/" && is_read(request) && portal::accepts_html(request.accept);
+}
+
+void answer_with_the_way(transport::HttpResponse& response) {
+  response.status = 302;
+  response.headers.append("Location: /mcp\r\nVary: Accept\r\n");
 }
 
 boost::asio::awaitable<void> done() {
@@ -72,6 +86,11 @@ boost::asio::awaitable<void> HttpFront::handle(const transport::HttpRequest& req
                                                transport::HttpResponse& response) {
   // No coroutine of its own on the way to a tool call: the next handler's is returned as it is.
   if (answer_probe(request, readiness_, response)) return done();
+  if (portal_ != nullptr && portal::is_for_portal(request)) return portal_->handle(request, response);
+  if (portal_ != nullptr && is_a_browser_at_the_door(request)) {
+    answer_with_the_way(response);
+    return done();
+  }
   if (request.path != "/metrics" || !is_read(request)) return next_.handle(request, response);
   if (metrics_ && is_from_this_machine(request)) {
     answer_metrics(metrics_, response);

@@ -18,17 +18,19 @@ using Readiness = std::function<ReadinessReport()>;
 using MetricsText = std::function<std::string()>;
 
 /// First handler of every request: answers GET /healthz, GET /readyz and, to peers on this machine, GET /metrics
-/// itself; passes everything else on.
+/// itself; passes what browsers ask for to the portal, everything else on.
 class HttpFront final : public transport::HttpHandler {
  public:
-  /// Without `metrics` there is nothing at /metrics.
-  HttpFront(transport::HttpHandler& next, Readiness readiness, MetricsText metrics = {})
-      : next_(next), readiness_(std::move(readiness)), metrics_(std::move(metrics)) {}
+  /// Without `metrics` there is nothing at /metrics. `portal` may be null.
+  HttpFront(transport::HttpHandler& next, Readiness readiness, MetricsText metrics = {},
+            transport::HttpHandler* portal = nullptr)
+      : next_(next), portal_(portal), readiness_(std::move(readiness)), metrics_(std::move(metrics)) {}
   boost::asio::awaitable<void> handle(const transport::HttpRequest& request,
                                       transport::HttpResponse& response) override;
 
  private:
   transport::HttpHandler& next_;
+  transport::HttpHandler* portal_;
   Readiness readiness_;
   MetricsText metrics_;
 };

@@ -39,6 +39,12 @@ struct RequestRefused {
   const Caller* caller = nullptr;  ///< whose key it was, when it is a known one (disabled, expired)
 };
 
+/// Somebody signed in to the portal.
+struct PersonSignedIn {
+  std::string_view email;
+  std::string_view remote;  ///< the client's address
+};
+
 /// What this host saw change among the keys it lets in; who changed it stands in the audit.
 enum class KeyChange { kCreated, kDeleted, kDisabled, kEnabled, kExpired };
 struct KeyChanged {
@@ -78,7 +84,8 @@ struct HostNotice {
   std::string_view message;
 };
 
-using Event = std::variant<ToolCalled, RequestRefused, KeyChanged, PluginReported, ConfigurationReloaded, HostNotice>;
+using Event = std::variant<ToolCalled, RequestRefused, PersonSignedIn, KeyChanged, PluginReported,
+                           ConfigurationReloaded, HostNotice>;
 
 /// Receives every event. emit() may be called from any thread, must not block and must not throw.
 class EventSink {

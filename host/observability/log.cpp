@@ -92,6 +92,9 @@ Severity severity_of(const ToolCalled& event) noexcept {
 Severity severity_of(const RequestRefused&) noexcept {
   return Severity::kInfo;
 }
+Severity severity_of(const PersonSignedIn&) noexcept {
+  return Severity::kInfo;
+}
 Severity severity_of(const KeyChanged&) noexcept {
   return Severity::kInfo;
 }
@@ -121,6 +124,9 @@ const char* word_of(const ToolCalled&) noexcept {
 }
 const char* word_of(const RequestRefused&) noexcept {
   return "request_refused";
+}
+const char* word_of(const PersonSignedIn&) noexcept {
+  return "signed_in";
 }
 const char* word_of(const KeyChanged& event) noexcept {
   switch (event.change) {
@@ -188,6 +194,9 @@ void describe(LogLine& line, const RequestRefused& event) {
   line.field("reason", event.reason).field("remote", event.remote);
   if (event.caller != nullptr) line.field("tenant", event.caller->tenant).field("key", event.caller->key_prefix);
   if (!event.detail.empty()) line.message(event.detail);
+}
+void describe(LogLine& line, const PersonSignedIn& event) {
+  line.field("email", event.email).field("remote", event.remote);
 }
 void describe(LogLine& line, const KeyChanged& event) {
   line.field("tenant", event.tenant).field("key", event.key_prefix).field("name", event.name);

@@ -179,6 +179,7 @@ class MetricsImpl final : public Metrics {
   void count(const RequestRefused& event) {
     requests_refused_.count({word_or_other(event.reason), event.caller != nullptr ? event.caller->tenant : ""});
   }
+  void count(const PersonSignedIn&) { sign_ins_.fetch_add(1, std::memory_order_relaxed); }
   void count(const KeyChanged& event) { key_changes_.count({word_of(event.change), event.tenant}); }
   void count(const PluginReported& event) {
     if (event.incident == PluginIncident::kLog) {
@@ -214,6 +215,7 @@ class MetricsImpl final : public Metrics {
   Counters<2> requests_refused_{1}, key_changes_{1};  // the tenant
   Counters<2> reloads_{1}, notices_{1};               // trigger, component
   Counters<3> incidents_{0};                          // the plugin
+  std::atomic<std::uint64_t> sign_ins_{0};
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<bool> last_reload_applied_{true};
   std::atomic<std::chrono::system_clock::time_point> last_applied_{};
@@ -251,6 +253,8 @@ std::string MetricsImpl::text() const {
       {"toolhost_requests_refused_total",
        "Requests refused before they had a caller; the tenant when the key is a known one.", MetricType::kCounter},
       {"reason", "tenant"});
+  out.begin({"toolhost_sign_ins_total", "People who signed in to the portal.", MetricType::kCounter});
+  out.value({}, static_cast<double>(sign_ins_.load()));
   key_changes_.write(out,
                      {"toolhost_key_changes_total", "Changes of keys that this host has seen.", MetricType::kCounter},
                      {"change", "tenant"});

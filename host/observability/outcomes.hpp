@@ -8,4 +8,9 @@ constexpr bool is_refusal(std::string_view outcome) noexcept {
   return outcome == "denied" || outcome == "limit" || outcome == "unknown_tool";
 }
 
+/// Whether this outcome of a call is one that its caller did not want.
+constexpr bool is_error(std::string_view outcome) noexcept {
+  return outcome != "ok" && outcome != "cancelled";
+}
+
 }  // namespace toolhost::observability

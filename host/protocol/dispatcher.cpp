@@ -71,12 +71,10 @@ Dispatcher::Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, 
                .version = config.server_version,
                .instructions = config.instructions}),
       has_room_(config.has_room),
-      gatekeeper_(gatekeeper),
       plugins_(plugins),
-      events_(events),
       listing_(config.tools_page_size),
       request_id_prefix_("c-" + random_id().substr(0, 8) + "-"),
-      running_(std::make_shared<RunningCalls>(config.sealing_key, events)) {}
+      running_(std::make_shared<RunningCalls>(config.sealing_key, gatekeeper.usage(), events)) {}
 
 std::variant<Dispatcher::Initialized, RpcError> Dispatcher::initialize(const Message& request) const {
   json::Value version;
@@ -126,7 +124,6 @@ void Dispatcher::list_tools(const Message& request, const RequestContext& contex
 }
 
 void Dispatcher::call_tool(Message&& request, const RequestContext& context, ReplySink sink) {
-  gatekeeper_.count_use(*context.caller);
   const auto parsed = read_call_params(request);
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
     report_refused(context, {}, "invalid_arguments");
@@ -171,7 +168,7 @@ void Dispatcher::refuse_unknown(const Message& request, std::string_view name,
   // Both look the same to the caller.
   if (const auto* const tool = registry.find(name); tool != nullptr) {
     const auto decision = context.caller->grant->rights()->decide(facts_of(*tool), nullptr);
-    report_refused(context, *tool, {"denied", to_string(decision.reason), decision.place.text()});
+    report_refused(context, *tool, {"denied", to_string(decision.reason), decision.place.text(), true});
   } else {
     report_refused(context, quoted, "unknown_tool", to_string(access::Reason::kUnknownTool));
   }
@@ -227,12 +224,13 @@ void Dispatcher::run(std::shared_ptr<PendingCall> call, const Message& request, 
 
 void Dispatcher::report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome,
                                 std::string_view reason) const {
-  events_.emit(ToolCalled{.caller = *context.caller,
-                          .tool = tool,
-                          .request_id = next_request_id(),
-                          .outcome = outcome,
-                          .duration = std::chrono::microseconds(0),
-                          .reason = reason});
+  running_->tell({.caller = *context.caller,
+                  .tool = tool,
+                  .request_id = next_request_id(),
+                  .outcome = outcome,
+                  .duration = std::chrono::microseconds(0),
+                  .reason = reason},
+                 {});
 }
 
 void Dispatcher::report_refused(const RequestContext& context, const plugin_runtime::Tool& tool, const Refusal& refusal,
@@ -249,7 +247,7 @@ void Dispatcher::report_refused(const RequestContext& context, const plugin_runt
   if (arguments != nullptr)
     running_->tell(event, tool, *arguments);
   else
-    events_.emit(event);
+    running_->tell(event, refusal.is_hidden ? std::string_view() : std::string_view(tool.name));
 }
 
 std::string Dispatcher::next_request_id() const {

@@ -59,6 +59,7 @@ class Dispatcher {
     std::string_view outcome;
     std::string_view reason = {};
     std::string_view place = {};
+    bool is_hidden = false;  ///< the caller may not know that there is such a tool
   };
   /// The same of a tool. `arguments`: null when the audit is to keep nothing of them, as of calls that no limit
   /// counted.
@@ -68,9 +69,7 @@ class Dispatcher {
 
   const ServerIdentity server_;
   const std::function<bool()> has_room_;
-  access::Gatekeeper& gatekeeper_;
   plugin_runtime::PluginHost& plugins_;
-  observability::EventSink& events_;
   ToolListing listing_;
   const std::string request_id_prefix_;  ///< random, so that ids of two hosts do not meet in one log
   mutable std::atomic<std::uint64_t> last_request_{0};

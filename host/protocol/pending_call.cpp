@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "observability/outcomes.hpp"
 #include "protocol/jsonrpc.hpp"
 #include "protocol/mcp_messages.hpp"
 
@@ -39,6 +40,11 @@ void RunningCalls::close_and_wait(std::chrono::milliseconds limit) {
   none_.wait_for(lock, limit, [this] { return running_.load() == 0; });
 }
 
+void RunningCalls::tell(const ToolCalled& event, std::string_view tool) const {
+  usage_->add(event.caller.key_id, tool, observability::is_error(event.outcome), std::chrono::system_clock::now());
+  events_.emit(event);
+}
+
 void RunningCalls::tell(ToolCalled event, const plugin_runtime::Tool& tool, const json::Value& arguments) const {
   const auto how = event.caller.grant == nullptr ? access::ArgumentsInAudit::kNone
                                                  : event.caller.grant->rights()->arguments_in_audit();
@@ -46,7 +52,7 @@ void RunningCalls::tell(ToolCalled event, const plugin_runtime::Tool& tool, cons
   text.clear();
   arguments_.append(text, how, tool.sensitive, arguments);
   event.arguments = text;
-  events_.emit(event);
+  tell(event, tool.name);
   if (text.capacity() > kLongestKeptBuffer) text = std::string();
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "access/grant.hpp"
+#include "access/usage_counter.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/audited_arguments.hpp"
@@ -17,8 +18,8 @@ namespace toolhost::protocol {
 /// How many calls run, and whom their ends are told to. Outlives the dispatcher while a call does.
 class RunningCalls {
  public:
-  RunningCalls(const Secret& sealing_key, observability::EventSink& events)
-      : arguments_(sealing_key), events_(events) {}
+  RunningCalls(const Secret& sealing_key, std::shared_ptr<access::UsageCounter> usage, observability::EventSink& events)
+      : arguments_(sealing_key), usage_(std::move(usage)), events_(events) {}
 
   /// False when no more calls are taken.
   bool begin() noexcept;
@@ -26,11 +27,14 @@ class RunningCalls {
   void close_and_wait(std::chrono::milliseconds limit);
   [[nodiscard]] std::size_t count() const noexcept { return running_.load(std::memory_order_relaxed); }
 
-  /// Emits the event with what the audit may keep of the arguments.
+  /// Counts the call and emits the event. `tool`: what it counts as a call of; empty when the caller may not know it.
+  void tell(const observability::ToolCalled& event, std::string_view tool) const;
+  /// The same with what the audit may keep of the arguments.
   void tell(observability::ToolCalled event, const plugin_runtime::Tool& tool, const json::Value& arguments) const;
 
  private:
   const AuditedArguments arguments_;
+  const std::shared_ptr<access::UsageCounter> usage_;
   observability::EventSink& events_;
   std::atomic<std::size_t> running_{0};
   std::atomic<bool> is_closed_{false};

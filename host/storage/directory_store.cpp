@@ -5,8 +5,9 @@
 
 #include "observability/audit_record.hpp"
 #include "storage/audit_append.hpp"
+#include "storage/host_connection.hpp"
 #include "storage/key_store.hpp"
-#include "storage/libpq.hpp"
+#include "storage/use_store.hpp"
 
 namespace toolhost::storage {
 namespace {
@@ -52,21 +53,9 @@ bool is_tenant_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [&](char c) { return is_letter_or_digit(c) || c == '-'; });
 }
 
-template <class T, class Get>
-std::string array_of(const std::vector<T>& items, Get get) {
-  std::string out = "{";
-  for (const T& item : items) {
-    if (out.size() > 1) out += ',';
-    out += std::to_string(get(item));
-  }
-  return out + "}";
-}
-
 class Store final : public DirectoryStore {
  public:
-  explicit Store(const DatabaseAddress& address) : conninfo_(address.as_host()) {
-    append_conninfo(conninfo_, "connect_timeout", "5");
-  }
+  Store(const DatabaseAddress& address, JobLimit* limit) : connection_(address, limit), is_limited_(limit != nullptr) {}
 
   Result<TenantRow> create_tenant(std::string name, std::string title, std::string time_zone,
                                   const Actor& actor) override {
@@ -157,61 +146,32 @@ class Store final : public DirectoryStore {
 
   Result<> record_uses(const std::vector<KeyUse>& uses) override {
     if (uses.empty()) return {};
-    return run([&](pqxx::work& work) -> Result<> {
-      using Micros = std::chrono::duration<std::int64_t, std::micro>;
-      const std::string ids = array_of(uses, [](const KeyUse& use) { return value(use.id); });
-      // Locked in one order, so that two hosts that count the same keys cannot block each other for good.
-      work.exec_params(
-          "with u as (select id, sum(calls) as calls, max(at) as at from unnest($1::bigint[], $2::bigint[], "
-          "$3::bigint[]) v (id, calls, at) group by id), "
-          "locked as (select key_id from api_keys where key_id = any ($1::bigint[]) order by key_id for update) "
-          "update api_keys k set usage_count = k.usage_count + u.calls, "
-          "last_used_at = greatest(k.last_used_at, to_timestamp(u.at / 1e6)) from u join locked l on l.key_id = u.id "
-          "where k.key_id = u.id",
-          ids, array_of(uses, [](const KeyUse& use) { return use.calls; }), array_of(uses, [](const KeyUse& use) {
-            return std::chrono::duration_cast<Micros>(use.last_used.time_since_epoch()).count();
-          }));
+    const auto day = latest_day(uses);
+    const bool is_new_day = day > swept_;
+    const auto written = run([&](pqxx::work& work) -> Result<> {
+      add_uses(work, uses);
+      if (is_new_day) remove_old_days(work);
       return {};
     });
+    if (written && is_new_day) swept_ = day;
+    return written;
   }
 
  private:
-  // One transaction, committed when `job` succeeds. Whatever libpqxx throws becomes an Error here.
   template <class Job>
-  std::invoke_result_t<Job, pqxx::work&> run(Job job) {
-    try {
-      if (connection_ == nullptr) connection_ = std::make_unique<pqxx::connection>(conninfo_);
-      pqxx::work work(*connection_);
-      auto result = job(work);
-      if (result) work.commit();
-      return result;
-    } catch (const pqxx::sql_error& error) {
-      const std::string state = error.sqlstate();
-      const std::string detail = state + " " + one_line(error.what());
-      if (state.starts_with("57P") || state.starts_with("08") || state.empty()) return lost(detail);
-      if (state == "40P01" || state == "40001")
-        return error_of(Errc::kRetry, "another change got in the way; try again", detail);
-      if (state.starts_with("22"))
-        return error_of(Errc::kInvalidArgument, "a value has a form that the database cannot store", detail);
-      return error_of(Errc::kInternal, "the database refused a statement", detail);
-    } catch (const std::exception& error) {
-      return lost(one_line(error.what()));
-    }
+  std::invoke_result_t<Job, pqxx::work&> run(Job&& job) {
+    return is_limited_ ? connection_.run_anew(std::forward<Job>(job)) : connection_.run(std::forward<Job>(job));
   }
 
-  Error lost(std::string detail) {
-    connection_.reset();
-    return error_of(Errc::kUnavailable, "the database is not available right now", std::move(detail));
-  }
-
-  std::string conninfo_;
-  std::unique_ptr<pqxx::connection> connection_;
+  HostConnection connection_;
+  const bool is_limited_;          // then somebody waits for a page, and a lost connection is no reason for none
+  std::chrono::sys_days swept_{};  // the day on which days that are too old were removed last
 };
 
 }  // namespace
 
-std::unique_ptr<DirectoryStore> DirectoryStore::create(const DatabaseAddress& address) {
-  return std::make_unique<Store>(address);
+std::unique_ptr<DirectoryStore> DirectoryStore::create(const DatabaseAddress& address, JobLimit* limit) {
+  return std::make_unique<Store>(address, limit);
 }
 
 }  // namespace toolhost::storage

@@ -12,6 +12,8 @@
 
 namespace toolhost::storage {
 
+class JobLimit;
+
 using KeyHash = std::array<std::uint8_t, 32>;
 
 struct TenantRow {
@@ -21,6 +23,9 @@ struct TenantRow {
   std::string time_zone;   ///< IANA name, checked against PostgreSQL's list
   std::string created_at;  ///< RFC 3339, UTC
 };
+
+/// The issuer of people who sign in without a provider, by typing an address; no URL, so no provider can be it.
+inline constexpr std::string_view kLocalIssuer = "local";
 
 struct KeyRow {
   KeyId id{};
@@ -39,6 +44,9 @@ struct KeyRow {
   std::optional<std::chrono::system_clock::time_point> expires_at;
   bool disabled = false;
   std::optional<KeyId> replaced_by;  ///< set by rotate_key(); this key ends at expires_at
+  std::optional<PersonId> person;    ///< who made it in the portal
+  bool is_of_trial = false;          ///< that person's issuer is kLocalIssuer
+  bool is_owner_doubted = false;     ///< the issuer says no longer that the person's address is theirs
 };
 
 /// A key to be made.
@@ -49,25 +57,34 @@ struct NewKeyRow {
   int pepper_version = 1;
   std::vector<std::string> scopes;
   std::optional<std::chrono::system_clock::time_point> expires_at;
+  std::optional<PersonId> person = {};
 };
 
-/// Who changes something, for the audit: "cli:root@host", a person's e-mail address, ...
+/// Who changes something, for the audit: "cli:root@host", "portal:ana@acme.example", ...
 struct Actor {
   std::string name;
 };
 
+/// Calls of one tool on one day (UTC).
+struct ToolUse {
+  std::chrono::sys_days day;
+  std::string tool;  ///< empty: none that the caller may know
+  std::int64_t calls = 0, errors = 0;
+};
 struct KeyUse {
   KeyId id{};
   std::int64_t calls = 0;
   std::chrono::system_clock::time_point last_used;
+  std::vector<ToolUse> tools = {};
 };
 
 /// Tenants and keys: the host's own tables, through libpqxx as the host role. What changes them is recorded in the
 /// tenant's audit by the same transaction. One object is one connection and belongs to one thread at a time; a lost
-/// connection is reported as kUnavailable and replaced at the next call.
+/// connection is reported as kUnavailable and replaced at the next call, with a limit at once.
 class DirectoryStore {
  public:
-  static std::unique_ptr<DirectoryStore> create(const DatabaseAddress& address);
+  /// `limit` of each call: borrowed; null: none.
+  static std::unique_ptr<DirectoryStore> create(const DatabaseAddress& address, JobLimit* limit = nullptr);
   virtual ~DirectoryStore() = default;
 
   /// kConflict when the name is taken; kInvalidArgument for a bad name or time zone, with what is allowed.
@@ -95,7 +112,7 @@ class DirectoryStore {
   /// that was replaced before or is disabled. The new row.
   virtual Result<KeyRow> rotate_key(std::string_view prefix, std::string new_prefix, const KeyHash& hash,
                                     int pepper_version, std::chrono::seconds overlap, const Actor& actor) = 0;
-  /// Adds uses in one statement.
+  /// Adds uses, all or none of them.
   virtual Result<> record_uses(const std::vector<KeyUse>& uses) = 0;
 };
 

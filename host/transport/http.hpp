@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,12 @@ struct HttpRequest {
   std::string_view path;   ///< percent-encoded, without the query
   std::string_view query;  ///< without '?'
   std::string_view body;
-  std::string_view remote_address;
+  std::string_view remote_address;  ///< the client's; behind a trusted proxy, the one that the proxy names
+  bool is_https = false;            ///< as the client sees it; likewise
+  bool is_forwarded = false;        ///< a trusted proxy is the peer
 
   // Header fields that the host knows, as sent; empty when absent. Looked up once by the connection.
-  std::string_view accept, content_type, authorization, x_api_key, origin, host;
+  std::string_view accept, content_type, authorization, x_api_key, origin, host, cookie, user_agent, sec_fetch_site;
   std::string_view mcp_session_id, mcp_protocol_version, mcp_method, mcp_name, last_event_id, traceparent;
   bool has_mcp_session_id = false;
 };
@@ -71,6 +74,15 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   virtual void on_closed(std::function<void()> callback) = 0;
 };
 
+/// Files of the certificate that HTTPS is served with. They are looked at again and again; when their contents change,
+/// new connections get the new certificate.
+struct TlsConfig {
+  std::string certificate;  ///< PEM: the server's own first, then those in between
+  std::string key;          ///< PEM, without a passphrase
+  /// How often the files are looked at. A change is taken up when it is as old, so that two files may be replaced.
+  std::chrono::milliseconds look_again{1'000};
+};
+
 struct HttpServerConfig {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free port
@@ -87,16 +99,24 @@ struct HttpServerConfig {
   /// address a Host that is no loopback name, is 403 before anything else is looked at.
   std::vector<std::string> allowed_origins;
   std::vector<std::string> allowed_hosts;
+  std::string public_url;        ///< where people reach the server; its host and origin are allowed; may be empty
+  std::optional<TlsConfig> tls;  ///< HTTPS instead of HTTP
+  /// With `tls`: plain HTTP on this port of the same address is sent on to https; 0: any free one.
+  std::optional<std::uint16_t> redirect_port;
+  /// Addresses and networks ("10.0.0.0/8", "::1") whose X-Forwarded-For, -Proto and -Host are believed.
+  std::vector<std::string> trusted_proxies;
 };
 
-/// HTTP/1.1 over TCP: one io_context per thread, SO_REUSEPORT.
+/// HTTP/1.1 over TCP, with or without TLS: one io_context per thread, SO_REUSEPORT.
 class HttpServer {
  public:
-  /// Binds and serves. kUnavailable when the address is taken or not allowed, with what to do.
+  /// Binds and serves. kUnavailable when the address is taken or not allowed, kInvalidArgument for what the
+  /// configuration has wrong, the certificate and its key among it; with what to do.
   static Result<std::unique_ptr<HttpServer>> start(const HttpServerConfig& config, HttpHandler& handler,
                                                    observability::EventSink& events);
   virtual ~HttpServer() = default;
   [[nodiscard]] virtual std::uint16_t port() const noexcept = 0;
+  [[nodiscard]] virtual std::optional<std::uint16_t> redirect_port() const noexcept = 0;
   [[nodiscard]] virtual std::size_t open_connections() const noexcept = 0;
   [[nodiscard]] virtual std::size_t open_streams() const noexcept = 0;
   /// Stops accepting, lets running requests end for at most `drain`, ends the streams behind their queues, closes what

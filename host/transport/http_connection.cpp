@@ -8,6 +8,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/lower.hpp"
+
 namespace toolhost::transport {
 namespace {
 
@@ -19,6 +21,8 @@ using observability::RequestRefused;
 using observability::Severity;
 
 constexpr Refusal kTooSlow{408, "request_timeout", "The request did not arrive in time. Send it again.", "timeout"};
+constexpr Refusal kPlainHttp{400, "https_required",
+                             "This port speaks HTTPS. Use the same address with https:// in front.", "plain_http"};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kStreamFields = "Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n";
 
@@ -27,13 +31,17 @@ constexpr std::size_t kLargeRead = std::size_t{64} * 1024;
 // Kept between requests; a larger buffer goes back when its request has been answered.
 constexpr std::size_t kKeptBuffer = std::size_t{16} * 1024;
 constexpr std::chrono::seconds kLingerLimit{2};
+// A body up to this size travels in one TLS record with its head.
+constexpr std::size_t kJoinedBody = std::size_t{8} * 1024;
 
 }  // namespace
 
 HttpConnection::HttpConnection(tcp::socket socket, ConnectionContext& context, std::string remote_address)
     : socket_(std::move(socket)),
       context_(context),
+      tls_(context.certificate ? context.certificate->accept(socket_.native_handle()) : nullptr),
       remote_address_(std::move(remote_address)),
+      is_proxy_(context.proxies.contains(remote_address_)),
       since_(context.now.load(std::memory_order_relaxed)) {}
 
 HttpConnection::~HttpConnection() {
@@ -60,6 +68,7 @@ void HttpConnection::sweep() {
     case Phase::kIdle:
       if (waited > config.idle_limit) expire();
       break;
+    case Phase::kHandshaking:
     case Phase::kReading:
       if (waited > config.request_limit) expire();
       break;
@@ -78,22 +87,26 @@ void HttpConnection::sweep() {
 }
 
 void HttpConnection::drain() {
-  if (phase_ == Phase::kIdle) expire();
+  if (phase_ == Phase::kIdle || phase_ == Phase::kHandshaking) expire();
   if (phase_ == Phase::kStreaming && stream_) stream_->close();
 }
 
 void HttpConnection::abort() {
   has_expired_ = true;
   end_stream();
+  if (tls_) tls_->abandon();
   error_code ignored;
   socket_.close(ignored);
 }
 
 asio::awaitable<void> HttpConnection::run() {
-  // The frame of serve_requests() is gone while a stream is open: an idle stream costs this frame and that of
-  // serve_stream().
-  while (co_await serve_requests()) {
-    if (!co_await serve_stream()) break;
+  if (!tls_ || co_await shake_hands()) {
+    // The frame of serve_requests() is gone while a stream is open: an idle stream costs this frame and that of
+    // serve_stream().
+    while (co_await serve_requests()) {
+      if (!co_await serve_stream()) break;
+    }
+    if (tls_) tls_->close();
   }
   if (lingers_) co_await linger();
   error_code ignored;
@@ -129,7 +142,7 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
     // As soon as the head is there, before anything is decided from it: may this page talk to us?
     if (progress != RequestParser::Progress::kHead && !is_checked) {
       is_checked = true;
-      const HttpRequest request = parser.request(buffer_, remote_address_);
+      const HttpRequest request = request_of(parser);
       if (const Refusal* refusal = context_.policy.check(request.origin, request.host)) {
         co_await refuse(*refusal, parser);
         co_return false;
@@ -146,8 +159,13 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
     // The declared length is only believed as far as bytes arrive: memory follows the data, not the header.
     const std::span<char> room = buffer_.room(parser.missing_bytes(buffer_) > kLargeRead ? kLargeRead : kFirstRead);
     error_code ec;
-    const std::size_t count = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                                                               asio::redirect_error(asio::use_awaitable, ec));
+    std::size_t count = 0;
+    if (tls_) {
+      count = co_await read_tls(room, ec);
+    } else {
+      count = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                               asio::redirect_error(asio::use_awaitable, ec));
+    }
     if (ec) {
       if (has_expired_ && phase_ == Phase::kReading) co_await refuse(kTooSlow, parser);
       co_return false;
@@ -158,9 +176,23 @@ asio::awaitable<bool> HttpConnection::read_request(RequestParser& parser) {
   }
 }
 
+/// As the client sent it: what a trusted proxy says stands above what the connection shows.
+HttpRequest HttpConnection::request_of(const RequestParser& parser) {
+  HttpRequest request = parser.request(buffer_, remote_address_);
+  request.is_https = tls_ != nullptr;
+  request.is_forwarded = is_proxy_;
+  if (!is_proxy_) return request;
+  ForwardedClient client = context_.proxies.client(remote_address_, parser.forwarded(buffer_));
+  client_address_ = std::move(client.address);
+  request.remote_address = client_address_;
+  if (!client.proto.empty()) request.is_https = equals_ignoring_case(client.proto, "https");
+  if (!client.host.empty()) request.host = client.host;
+  return request;
+}
+
 /// False when the client is gone.
 asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
-  const HttpRequest request = parser.request(buffer_, remote_address_);
+  const HttpRequest request = request_of(parser);
   HttpResponse response;
   enter(Phase::kHandling);
   if (request.method == Method::kOptions) {
@@ -240,7 +272,8 @@ void HttpConnection::start_stream(const HttpRequest& request, HttpResponse& resp
   stream_ = std::static_pointer_cast<SseStreamImpl>(response.stream);
   context_.open_streams.fetch_add(1, std::memory_order_relaxed);
   enter(Phase::kStreaming);
-  stream_->attach({socket_, context_.now, std::move(bytes), is_http_1_1, context_.config.max_stream_queue_bytes});
+  stream_->attach(
+      {socket_, tls_.get(), context_.now, std::move(bytes), is_http_1_1, context_.config.max_stream_queue_bytes});
   if (context_.is_draining) stream_->close();
 }
 
@@ -250,13 +283,18 @@ asio::awaitable<bool> HttpConnection::serve_stream() {
   std::string().swap(head_);
   const std::shared_ptr<SseStreamImpl> stream = stream_;  // abort() may take it from the connection meanwhile
   error_code ec;
+  bool is_dry = false;
   // Nothing is expected from the client but its end; what else it sends is its next request, kept as far as one head.
   while (!ec && !stream->is_finished()) {
-    co_await socket_.async_wait(tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ec));
-    if (ec || stream->is_finished()) break;
+    // Of what TLS has taken from the socket already, the socket tells nothing.
+    if (is_dry || !tls_ || !tls_->has_pending()) {
+      co_await socket_.async_wait(tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ec));
+      if (ec || stream->is_finished()) break;
+    }
     const std::span<char> room = buffer_.room(1);
-    const std::size_t count = socket_.read_some(asio::buffer(room.data(), room.size()), ec);
+    const std::size_t count = tls_ ? read_now(room, ec) : socket_.read_some(asio::buffer(room.data(), room.size()), ec);
     buffer_.commit(count);
+    is_dry = ec == asio::error::would_block;
     if (ec == asio::error::would_block) ec = {};
     if (!ec && buffer_.size() > context_.config.max_header_bytes) ec = asio::error::no_buffer_space;
   }
@@ -264,7 +302,7 @@ asio::awaitable<bool> HttpConnection::serve_stream() {
   const bool is_clean = stream->state() == SseStreamImpl::State::kClosed;
   if (stream->state() == SseStreamImpl::State::kTooSlow) {
     context_.events.emit(
-        RequestRefused{"slow_reader", remote_address_, "the client read its event stream too slowly; closed"});
+        RequestRefused{"slow_reader", client_address(), "the client read its event stream too slowly; closed"});
   }
   end_stream();
   if (is_clean && !keeps_alive_) lingers_ = true;
@@ -281,9 +319,9 @@ void HttpConnection::end_stream() {
 /// Answers and gives up the connection: where the next request would begin is not known, or not worth waiting for.
 asio::awaitable<void> HttpConnection::refuse(const Refusal& refusal, const RequestParser& parser) {
   has_expired_ = false;
-  context_.events.emit(RequestRefused{refusal.reason, remote_address_, refusal.message});
   // A page that may talk to us may also read why it was refused.
-  const HttpRequest request = parser.request(buffer_, remote_address_);
+  const HttpRequest request = request_of(parser);
+  context_.events.emit(RequestRefused{refusal.reason, request.remote_address, refusal.message});
   const bool is_trusted = context_.policy.check(request.origin, request.host) == nullptr;
   const std::string cors_fields = is_trusted ? OriginPolicy::cors_fields(request.origin) : std::string();
   const std::string body = error_body(refusal);
@@ -302,6 +340,7 @@ asio::awaitable<void> HttpConnection::refuse(const Refusal& refusal, const Reque
 /// Writes head_ and `body`, together and at once when the socket takes them. False when the client is gone or too slow.
 asio::awaitable<bool> HttpConnection::write(std::string_view body) {
   enter(Phase::kWriting);
+  if (tls_) co_return co_await write_tls(body);
   std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::buffer(body.data(), body.size())};
   error_code ec;
   std::size_t count = socket_.write_some(parts, ec);
@@ -331,6 +370,84 @@ asio::awaitable<void> HttpConnection::linger() {
     co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
                                      asio::redirect_error(asio::use_awaitable, ec));
   }
+}
+
+asio::awaitable<void> HttpConnection::wait_for(TlsSession::Progress progress, error_code& ec) {
+  const bool wants_read = progress == TlsSession::Progress::kWantsRead;
+  co_await socket_.async_wait(wants_read ? tcp::socket::wait_read : tcp::socket::wait_write,
+                              asio::redirect_error(asio::use_awaitable, ec));
+}
+
+/// False when there is no TLS to speak.
+asio::awaitable<bool> HttpConnection::shake_hands() {
+  enter(Phase::kHandshaking);
+  error_code ec;
+  while (!ec) {
+    const auto progress = tls_->handshake();
+    if (progress == TlsSession::Progress::kDone) co_return true;
+    if (progress == TlsSession::Progress::kEnded) {
+      note_failed_handshake();
+      co_return false;
+    }
+    co_await wait_for(progress, ec);
+  }
+  if (has_expired_ && !context_.is_draining)
+    context_.events.emit(RequestRefused{kTooSlow.reason, remote_address_, "the TLS handshake did not end in time"});
+  co_return false;
+}
+
+void HttpConnection::note_failed_handshake() {
+  if (tls_->fault().empty()) return;  // a port that is only looked at, as balancers do
+  lingers_ = true;                    // so that the alert arrives
+  if (!tls_->met_plain_http()) {
+    context_.events.emit(RequestRefused{"tls", remote_address_, tls_->fault()});
+    return;
+  }
+  context_.events.emit(RequestRefused{kPlainHttp.reason, remote_address_, kPlainHttp.message});
+  const std::string answer = last_answer(kPlainHttp, context_.date_field);
+  error_code ignored;
+  socket_.write_some(asio::buffer(answer), ignored);
+}
+
+std::size_t HttpConnection::read_now(std::span<char> room, error_code& ec) {
+  std::size_t count = 0;
+  const auto progress = tls_->read(room, count);
+  if (progress == TlsSession::Progress::kDone) return count;
+  ec = progress == TlsSession::Progress::kEnded ? error_code(asio::error::eof) : asio::error::would_block;
+  return 0;
+}
+
+asio::awaitable<std::size_t> HttpConnection::read_tls(std::span<char> room, error_code& ec) {
+  while (!ec) {
+    std::size_t count = 0;
+    const auto progress = tls_->read(room, count);
+    if (progress == TlsSession::Progress::kDone) co_return count;
+    if (progress == TlsSession::Progress::kEnded) {
+      ec = asio::error::eof;
+    } else {
+      co_await wait_for(progress, ec);
+    }
+  }
+  co_return 0;
+}
+
+/// As write(), of which it is the rest.
+asio::awaitable<bool> HttpConnection::write_tls(std::string_view body) {
+  if (body.size() <= kJoinedBody) head_ += std::exchange(body, {});
+  std::array<std::string_view, 2> parts{head_, body};
+  error_code ec;
+  for (std::string_view& part : parts) {
+    while (!part.empty()) {
+      std::size_t count = 0;
+      const auto progress = tls_->write(part, count);
+      if (progress == TlsSession::Progress::kEnded) co_return false;
+      part.remove_prefix(count);
+      since_ = context_.now.load(std::memory_order_relaxed);
+      if (progress != TlsSession::Progress::kDone) co_await wait_for(progress, ec);
+      if (ec) co_return false;
+    }
+  }
+  co_return true;
 }
 
 }  // namespace toolhost::transport

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,20 +15,31 @@
 #include "transport/read_buffer.hpp"
 #include "transport/request_parser.hpp"
 #include "transport/sse_stream.hpp"
+#include "transport/tls_certificate.hpp"
+#include "transport/trusted_proxies.hpp"
 
 namespace toolhost::transport {
 
 /// How often each I/O thread looks at its connections' time limits.
 inline constexpr std::chrono::milliseconds kSweepPeriod{500};
 
-/// What the connections of one I/O thread share. Outlives them.
-struct ConnectionContext {
-  using TimePoint = std::chrono::steady_clock::time_point;
-
+/// What all connections of a server share. Outlives them.
+struct ServerParts {
   const HttpServerConfig& config;
   const OriginPolicy& policy;
+  const TrustedProxies& proxies;
+  const TlsCertificate* certificate;  ///< null: plain HTTP
   HttpHandler& handler;
   observability::EventSink& events;
+};
+
+/// What the connections of one I/O thread share. Outlives them.
+struct ConnectionContext : ServerParts {
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  ConnectionContext(const ServerParts& parts, std::atomic<std::size_t>& streams)
+      : ServerParts(parts), open_streams(streams) {}
+
   std::atomic<std::size_t>& open_streams;
   std::atomic<TimePoint> now{
       std::chrono::steady_clock::now()};  ///< set by the sweep; streams read it from other threads
@@ -39,6 +51,7 @@ struct ConnectionContext {
 /// are kept by sweep().
 class HttpConnection {
  public:
+  /// Speaks TLS when the context has a certificate.
   HttpConnection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, std::string remote_address);
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -59,7 +72,7 @@ class HttpConnection {
   std::size_t registry_index = 0;  ///< place in IoThread's list
 
  private:
-  enum class Phase : std::uint8_t { kIdle, kReading, kHandling, kWriting, kStreaming, kLingering };
+  enum class Phase : std::uint8_t { kHandshaking, kIdle, kReading, kHandling, kWriting, kStreaming, kLingering };
   using TimePoint = ConnectionContext::TimePoint;
 
   boost::asio::awaitable<bool> serve_requests();
@@ -70,6 +83,18 @@ class HttpConnection {
   boost::asio::awaitable<bool> write(std::string_view body);
   boost::asio::awaitable<void> linger();
 
+  // With TLS, instead of the socket's own:
+  boost::asio::awaitable<bool> shake_hands();
+  void note_failed_handshake();
+  boost::asio::awaitable<std::size_t> read_tls(std::span<char> room, boost::system::error_code& ec);
+  boost::asio::awaitable<bool> write_tls(std::string_view body);
+  std::size_t read_now(std::span<char> room, boost::system::error_code& ec);
+  boost::asio::awaitable<void> wait_for(TlsSession::Progress progress, boost::system::error_code& ec);
+
+  HttpRequest request_of(const RequestParser& parser);
+  [[nodiscard]] std::string_view client_address() const noexcept {
+    return client_address_.empty() ? remote_address_ : client_address_;
+  }
   void start_stream(const HttpRequest& request, HttpResponse& response, bool is_http_1_1);
   void build_head(const HttpRequest& request, const HttpResponse& response, bool is_http_1_1,
                   std::uint64_t content_length);
@@ -81,7 +106,10 @@ class HttpConnection {
 
   boost::asio::ip::tcp::socket socket_;
   ConnectionContext& context_;
-  const std::string remote_address_;
+  const std::unique_ptr<TlsSession> tls_;  ///< null: plain HTTP
+  const std::string remote_address_;       ///< the peer's
+  const bool is_proxy_;                    ///< a trusted one
+  std::string client_address_;             ///< as the proxy said with the last request; else empty
   ReadBuffer buffer_;
   std::string head_;                       ///< of the answer; reused
   std::shared_ptr<SseStreamImpl> stream_;  ///< while one is attached

@@ -29,22 +29,9 @@ constexpr Refusal kServerFull{503, "too_many_connections",
                               "The server has no room for another connection. Try again in a few seconds.",
                               "connection_limit"};
 
-std::string server_full_answer() {
-  const std::string body = error_body(kServerFull);
-  ResponseHead head;
-  head.status = kServerFull.status;
-  head.content_type = "application/json";
-  head.content_length = body.size();
-  head.fields = "Retry-After: 5\r\n";
-  head.connection = ResponseHead::Connection::kClose;
-  std::string answer;
-  append_head(answer, head);
-  return answer + body;
-}
-
 /// Without waiting for anything: the server is at its limit.
 void turn_away(tcp::socket& socket) {
-  static const std::string answer = server_full_answer();
+  static const std::string answer = last_answer(kServerFull, "Retry-After: 5\r\n");
   error_code ignored;
   // What has already arrived is read, so that closing does not reset the connection before the answer is seen.
   std::array<char, 4096> request;
@@ -76,9 +63,8 @@ class IoThread::Registration {
   HttpConnection& connection_;
 };
 
-IoThread::IoThread(const HttpServerConfig& config, const OriginPolicy& policy, HttpHandler& handler,
-                   observability::EventSink& events, ServerCounters& counters)
-    : counters_(counters), context_{config, policy, handler, events, counters.open_streams} {}
+IoThread::IoThread(const ServerParts& parts, ServerCounters& counters)
+    : counters_(counters), context_(parts, counters.open_streams) {}
 
 error_code IoThread::listen(tcp::endpoint& endpoint) {
   error_code ec;
@@ -139,7 +125,7 @@ void IoThread::admit(tcp::socket socket) {
   if (counters_.open_connections.fetch_add(1, std::memory_order_relaxed) >= context_.config.max_connections) {
     counters_.open_connections.fetch_sub(1, std::memory_order_relaxed);
     context_.events.emit(RequestRefused{kServerFull.reason, remote_address, kServerFull.message});
-    turn_away(socket);
+    if (!context_.certificate) turn_away(socket);  // a handshake is what there is no room for
     return;
   }
   socket.set_option(tcp::no_delay(true), ec);

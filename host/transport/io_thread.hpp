@@ -26,8 +26,7 @@ struct ServerCounters {
 /// keeps all limits.
 class IoThread {
  public:
-  IoThread(const HttpServerConfig& config, const OriginPolicy& policy, HttpHandler& handler,
-           observability::EventSink& events, ServerCounters& counters);
+  IoThread(const ServerParts& parts, ServerCounters& counters);
 
   /// Binds and listens; a port of 0 in `endpoint` is replaced by the one chosen.
   boost::system::error_code listen(boost::asio::ip::tcp::endpoint& endpoint);

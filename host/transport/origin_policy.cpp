@@ -5,6 +5,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "base/lower.hpp"
+#include "transport/url.hpp"
 
 namespace toolhost::transport {
 namespace {
@@ -42,8 +43,18 @@ bool is_loopback_authority(std::string_view authority) noexcept {
          (equals_ignoring_case(parts.name, "localhost") || parts.name == "127.0.0.1" || parts.name == "[::1]");
 }
 
-OriginPolicy::OriginPolicy(const HttpServerConfig& config)
-    : origins_(config.allowed_origins), hosts_(config.allowed_hosts) {
+std::string_view name_of_authority(std::string_view authority) noexcept {
+  const Authority parts = split_authority(authority);
+  return parts.is_valid ? parts.name : std::string_view();
+}
+
+OriginPolicy::OriginPolicy(const HttpServerConfig& config, Hosts hosts)
+    : origins_(config.allowed_origins), hosts_(config.allowed_hosts), any_host_(hosts == Hosts::kAny) {
+  // The server's own pages, and what they send.
+  if (const auto url = parse_url(config.public_url)) {
+    origins_.push_back(url->origin());
+    public_host_ = url->authority();
+  }
   boost::system::error_code ec;
   const auto address = boost::asio::ip::make_address(config.address, ec);
   on_loopback_ = !ec && address.is_loopback();
@@ -67,8 +78,9 @@ bool OriginPolicy::is_allowed_origin(std::string_view origin) const noexcept {
 }
 
 bool OriginPolicy::is_allowed_host(std::string_view host) const noexcept {
-  if (!on_loopback_ && hosts_.empty()) return true;
+  if (any_host_ || (!on_loopback_ && hosts_.empty())) return true;
   if (is_loopback_authority(host)) return true;
+  if (!public_host_.empty() && equals_ignoring_case(public_host_, host)) return true;
   const Authority asked = split_authority(host);
   return asked.is_valid && std::ranges::any_of(hosts_, [&](const std::string& known) {
            // A listed name without a port stands for every port.

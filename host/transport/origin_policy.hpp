@@ -11,7 +11,8 @@ namespace toolhost::transport {
 /// Immutable; any thread.
 class OriginPolicy {
  public:
-  explicit OriginPolicy(const HttpServerConfig& config);
+  enum class Hosts { kConfigured, kAny };
+  explicit OriginPolicy(const HttpServerConfig& config, Hosts hosts = Hosts::kConfigured);
 
   /// Null when the request may go on. An absent Origin (empty) is fine: only browsers send one.
   [[nodiscard]] const Refusal* check(std::string_view origin, std::string_view host) const noexcept;
@@ -27,10 +28,14 @@ class OriginPolicy {
 
   std::vector<std::string> origins_;
   std::vector<std::string> hosts_;
+  std::string public_host_;  ///< name, and port unless it is the scheme's own; empty: not known
   bool on_loopback_;
+  const bool any_host_;
 };
 
 /// "localhost", "127.0.0.1" or "[::1]", with any port or none.
 bool is_loopback_authority(std::string_view authority) noexcept;
+/// Without the port; an IPv6 address keeps its brackets. Empty when it is no authority.
+std::string_view name_of_authority(std::string_view authority) noexcept;
 
 }  // namespace toolhost::transport

@@ -59,6 +59,12 @@ bool is_inside(std::string_view text, std::string_view whole) noexcept {
   return le(whole.data(), text.data()) && le(text.data() + text.size(), whole.data() + whole.size());
 }
 
+/// RFC 9110, 5.3: several lines of a list are one list.
+void join(std::string& joined, std::string_view first, std::string_view more) {
+  if (joined.empty()) joined = first;
+  joined.append(", ").append(more);
+}
+
 Method method_of(http::verb verb) noexcept {
   switch (verb) {
     case http::verb::get:
@@ -178,6 +184,9 @@ HttpRequest RequestParser::request(const ReadBuffer& buffer, std::string_view re
   request.origin = view(fields_[kOrigin]);
   // RFC 9112, 3.2.2: the authority of an absolute target stands above Host.
   request.host = view(target_authority_.is_present ? target_authority_ : fields_[kHost]);
+  request.cookie = view(fields_[kCookie]);
+  request.user_agent = view(fields_[kUserAgent]);
+  request.sec_fetch_site = view(fields_[kFetchSite]);
   request.mcp_session_id = view(fields_[kSessionId]);
   request.mcp_protocol_version = view(fields_[kProtocolVersion]);
   request.mcp_method = view(fields_[kMcpMethod]);
@@ -186,6 +195,14 @@ HttpRequest RequestParser::request(const ReadBuffer& buffer, std::string_view re
   request.traceparent = view(fields_[kTraceparent]);
   request.has_mcp_session_id = fields_[kSessionId].is_present;
   return request;
+}
+
+ForwardedFields RequestParser::forwarded(const ReadBuffer& buffer) const noexcept {
+  const auto view = [&](Slice slice) { return std::string_view(buffer.data() + slice.offset, slice.length); };
+  return {
+      .for_addresses = joined_forwarded_.empty() ? view(fields_[kForwardedFor]) : std::string_view(joined_forwarded_),
+      .proto = view(fields_[kForwardedProto]),
+      .host = view(fields_[kForwardedHost])};
 }
 
 RequestParser::Slice RequestParser::slice_of(std::string_view text) const noexcept {
@@ -224,6 +241,12 @@ RequestParser::Field RequestParser::identify(http::field id, std::string_view na
       return kOrigin;
     case http::field::host:
       return kHost;
+    case http::field::cookie:
+      return kCookie;
+    case http::field::user_agent:
+      return kUserAgent;
+    case http::field::sec_fetch_site:
+      return kFetchSite;
     case http::field::expect:
       return kExpect;
     case http::field::content_length:
@@ -248,6 +271,12 @@ RequestParser::Field RequestParser::identify(http::field id, std::string_view na
       return equals(name, "last-event-id") ? kLastEventId : kOtherField;
     case 14:
       return equals(name, "mcp-session-id") ? kSessionId : kOtherField;
+    case 15:
+      return equals(name, "x-forwarded-for") ? kForwardedFor : kOtherField;
+    case 16:
+      return equals(name, "x-forwarded-host") ? kForwardedHost : kOtherField;
+    case 17:
+      return equals(name, "x-forwarded-proto") ? kForwardedProto : kOtherField;
     case 20:
       return equals(name, "mcp-protocol-version") ? kProtocolVersion : kOtherField;
     default:
@@ -270,10 +299,11 @@ void RequestParser::on_field_impl(http::field id, string_view name, string_view 
   if (field == kOtherField) return;
   Slice& slot = fields_[field];
   if (slot.is_present) {
-    if (field != kAccept) return refuse(kRepeated, ec);
-    if (joined_accept_.empty()) joined_accept_ = text_of(slot);
-    joined_accept_.append(", ").append(text);
-    return;
+    if (field == kAccept) return join(joined_accept_, text_of(slot), text);
+    if (field == kForwardedFor) return join(joined_forwarded_, text_of(slot), text);
+    // Each proxy on the way may have added its own; the last is the nearest one's.
+    const bool may_repeat = field == kForwardedProto || field == kForwardedHost || field == kUserAgent;
+    if (!may_repeat) return refuse(kRepeated, ec);
   }
   slot = slice_of(text);
 }

@@ -10,6 +10,7 @@
 #include "transport/http.hpp"
 #include "transport/read_buffer.hpp"
 #include "transport/response_head.hpp"
+#include "transport/trusted_proxies.hpp"
 
 namespace toolhost::transport {
 
@@ -42,6 +43,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   [[nodiscard]] HttpRequest request(const ReadBuffer& buffer, std::string_view remote_address) const;
 
   // From the end of the head on:
+  /// What proxies say of the client; whether they are believed is not decided here.
+  [[nodiscard]] ForwardedFields forwarded(const ReadBuffer& buffer) const noexcept;
   [[nodiscard]] bool is_http_1_1() const noexcept { return version_ == 11; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
   [[nodiscard]] bool keeps_alive() const noexcept { return keeps_alive_; }
@@ -60,6 +63,12 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
     kMcpName,
     kLastEventId,
     kTraceparent,
+    kCookie,
+    kUserAgent,
+    kFetchSite,
+    kForwardedFor,
+    kForwardedProto,
+    kForwardedHost,
     kExpect,
     kContentLength,
     kTransferEncoding,
@@ -108,7 +117,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   bool is_chunked_ = false, expects_continue_ = false, keeps_alive_ = false;
   Slice path_, query_, target_authority_;
   std::array<Slice, kFieldCount> fields_{};
-  std::string joined_accept_;  ///< when Accept came in several lines
+  std::string joined_accept_;     ///< when Accept came in several lines
+  std::string joined_forwarded_;  ///< likewise X-Forwarded-For
 };
 
 }  // namespace toolhost::transport

@@ -28,6 +28,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "See Other";
     case 304:
       return "Not Modified";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
     case 401:
@@ -78,6 +80,19 @@ std::string error_body(const Refusal& refusal) {
   std::string body;
   JsonWriter(body).begin_object().member("error", refusal.error).member("message", refusal.message).end_object();
   return body;
+}
+
+std::string last_answer(const Refusal& refusal, std::string_view fields) {
+  const std::string body = error_body(refusal);
+  ResponseHead head;
+  head.status = refusal.status;
+  head.content_type = "application/json";
+  head.content_length = body.size();
+  head.fields = fields;
+  head.connection = ResponseHead::Connection::kClose;
+  std::string answer;
+  append_head(answer, head);
+  return answer + body;
 }
 
 void append_head(std::string& out, const ResponseHead& head) {

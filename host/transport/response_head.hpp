@@ -17,6 +17,9 @@ struct Refusal {
 /// {"error":"...","message":"..."}
 std::string error_body(const Refusal& refusal);
 
+/// A whole answer behind which the connection ends. `fields`: whole lines, each ended by CRLF.
+std::string last_answer(const Refusal& refusal, std::string_view fields);
+
 /// What stands in front of a body.
 struct ResponseHead {
   unsigned status = 200;

@@ -92,6 +92,7 @@ void SseStreamImpl::attach(Attachment attachment) {
   const std::scoped_lock lock(mutex_);
   if (ended_) return;
   socket_ = &attachment.socket;
+  tls_ = attachment.tls;
   descriptor_ = socket_->native_handle();
   now_ = &attachment.now;
   last_progress_ = now_->load(std::memory_order_relaxed);
@@ -112,6 +113,7 @@ void SseStreamImpl::detach() {
     ended_ = true;
     if (state_ == State::kOpen) state_ = State::kClosed;
     socket_ = nullptr;
+    tls_ = nullptr;
     drop_queue();
     callback = std::move(on_closed_);
     on_closed_ = nullptr;
@@ -156,19 +158,39 @@ void SseStreamImpl::append_framed(std::string_view payload) {
 
 void SseStreamImpl::write_queue() {
   while (sent_ < queue_.size()) {
-    const ssize_t count =
-        ::send(descriptor_, queue_.data() + sent_, queue_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) fail(State::kClientGone);
+    const bool is_written = tls_ ? write_some_tls() : write_some();
+    if (!is_written) {
       // Written bytes are dropped in large steps, so that a long queue is not moved for every packet.
       if (sent_ > queue_.size() / 2) queue_.erase(0, std::exchange(sent_, 0));
       return;
     }
-    sent_ += static_cast<std::size_t>(count);
     last_progress_ = now_->load(std::memory_order_relaxed);
   }
   drop_queue();
+}
+
+bool SseStreamImpl::write_some() {
+  for (;;) {
+    const ssize_t count =
+        ::send(descriptor_, queue_.data() + sent_, queue_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count >= 0) {
+      sent_ += static_cast<std::size_t>(count);
+      return true;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) fail(State::kClientGone);
+    return false;
+  }
+}
+
+bool SseStreamImpl::write_some_tls() {
+  std::size_t count = 0;
+  const auto progress = tls_->write(std::string_view(queue_).substr(sent_), count);
+  sent_ += count;
+  // Behind the handshake a write waits for nothing that the client sends.
+  if (progress == TlsSession::Progress::kEnded || progress == TlsSession::Progress::kWantsRead)
+    fail(State::kClientGone);
+  return progress == TlsSession::Progress::kDone;
 }
 
 void SseStreamImpl::drop_queue() {

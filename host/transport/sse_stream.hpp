@@ -11,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "transport/http.hpp"
+#include "transport/tls_session.hpp"
 
 namespace toolhost::transport {
 
@@ -23,6 +24,7 @@ class SseStreamImpl final : public SseStream {
 
   struct Attachment {
     boost::asio::ip::tcp::socket& socket;  ///< non-blocking; outlives the attachment
+    TlsSession* tls;                       ///< of the socket; null: plain HTTP; outlives the attachment
     const std::atomic<TimePoint>& now;     ///< coarse clock; outlives the attachment
     std::string head;                      ///< response head, written in front of the events
     bool chunked = true;
@@ -53,6 +55,9 @@ class SseStreamImpl final : public SseStream {
  private:
   void append_framed(std::string_view payload);
   void write_queue();
+  /// At least one byte of the queue to the client. False when it takes none now, or has gone.
+  bool write_some();
+  bool write_some_tls();
   void drop_queue();
   void fail(State state);
   void ask_for_service();
@@ -71,7 +76,8 @@ class SseStreamImpl final : public SseStream {
   std::size_t sent_ = 0;
   std::size_t max_queue_bytes_ = std::size_t{4} * 1024 * 1024;
   boost::asio::ip::tcp::socket* socket_ = nullptr;  ///< null when not attached
-  int descriptor_ = -1;                             ///< of socket_; the one thing of it that other threads use
+  TlsSession* tls_ = nullptr;                       ///< of socket_; null: plain HTTP
+  int descriptor_ = -1;  ///< of socket_; with tls_ the one thing of it that other threads use
   const std::atomic<TimePoint>* now_ = nullptr;
   TimePoint last_progress_;  ///< last time that bytes went out, or that the first byte was queued
   std::function<void()> on_closed_;

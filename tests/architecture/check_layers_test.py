@@ -58,7 +58,8 @@ class CheckLayersTest(unittest.TestCase):
         for module, library in [("access", "pqxx/pqxx"), ("access", "libpq-fe.h"), ("protocol", "simdjson.h"),
                                 ("protocol", "boost/beast/core.hpp"), ("storage", "boost/asio.hpp"), ("access", "boost/dll.hpp"),
                                 ("protocol", "toolhost/plugin.h"), ("base", "yaml-cpp/yaml.h"), ("access", "CLI/CLI.hpp"),
-                                ("transport", "spdlog/spdlog.h"), ("transport", "openssl/ssl.h"), ("access", "re2/re2.h")]:
+                                ("transport", "spdlog/spdlog.h"), ("protocol", "openssl/ssl.h"), ("access", "re2/re2.h"),
+                                ("app", "cjose/cjose.h")]:
             self.expect(f"host/{module}/x.cpp", f"#  include <{library}>\n", "[home]", library)
 
     def test_the_pure_core(self):

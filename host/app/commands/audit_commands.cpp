@@ -285,7 +285,8 @@ void add_filters(CLI::App& command, AuditOptions& options) {
       ->type_name("WORD")
       ->check(CLI::IsMember({"tool_called", "request_refused", "refusals_folded", "configuration_reloaded",
                              "tenant_created", "key_created", "key_deleted", "key_disabled", "key_enabled",
-                             "key_rotated", "unreadable", "audit_began", "audit_records_lost"}));
+                             "key_rotated", "key_renamed", "key_owner_changed", "key_owner_doubted", "signed_in",
+                             "unreadable", "audit_began", "audit_records_lost"}));
   command.add_option("--tool", options.filter.tool, "A tool, by its whole name")->type_name("NAME");
   command.add_option("--key", options.filter.key_prefix, "A key, whole or its first 11 characters")
       ->type_name("KEY_OR_PREFIX");

@@ -15,6 +15,7 @@
 #include "app/commands/reload_command.hpp"
 #include "app/commands/tenant_commands.hpp"
 #include "app/commands/top_command.hpp"
+#include "app/config/start_check.hpp"
 #include "base/json_writer.hpp"
 #include "base/similar_name.hpp"
 
@@ -120,6 +121,8 @@ int start_serving(const CommonOptions& options, std::optional<std::uint16_t> por
     return loaded;
   };
   LoadedConfig loaded = load_again();
+  for (auto& problem : check_start(loaded.config, Machine::kServing)) loaded.problems.push_back(std::move(problem));
+  sort_by_place(loaded.problems, loaded.config.files);
   if (!loaded.problems.empty()) return fail(report_problems(loaded.problems));
   return serve(std::move(loaded), load_again);
 }

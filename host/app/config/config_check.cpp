@@ -218,7 +218,7 @@ InstalledPlugins installed_plugins(const plugin_runtime::PluginHost& host) {
   return installed;
 }
 
-InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems) {
+InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems, Machine machine) {
   InstalledPlugins installed;
   Schemas schemas;
   const Scratch scratch;
@@ -227,7 +227,8 @@ InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigPr
     const auto file = plugin_file(config, specs[index]);
     auto& facts = installed.plugins.emplace_back(PluginFacts{.file = file, .id = specs[index].file.stem().string()});
     const auto asked = ask(facts, scratch.path(), schemas);
-    if (asked) continue;
+    std::error_code ignored;
+    if (asked || (machine == Machine::kOther && !fs::exists(file, ignored))) continue;
     const auto& [name, line, column] = config.plugin_places[index].entry;
     problems.push_back({name.empty() ? "built-in default" : name, line, column,
                         "this plugin cannot be loaded: " + printable(asked.error().message)});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/config/config_loader.hpp"
+#include "app/config/start_check.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 
 namespace toolhost::app {
@@ -28,8 +29,9 @@ struct InstalledPlugins {
 /// The plugins of a running host; borrows it.
 InstalledPlugins installed_plugins(const plugin_runtime::PluginHost& host);
 /// Loads the configured plugins into this process to ask them, without a database and without an instance. `problems`
-/// gets those that cannot be loaded.
-InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems);
+/// gets those that cannot be loaded; on another machine than the serving one a file may be missing.
+InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems,
+                                  Machine machine = Machine::kServing);
 
 /// What only the plugins know of a configuration: names without "*" that no tool or plugin has, in every list, rule,
 /// limit and text; settings that a plugin's schema refuses, each at its own line. In the order of files and lines.

@@ -25,6 +25,7 @@ class Loader {
       read_host_file(root, config_,
                      [&](Section& section, ReadTenant tenant) { take(section, std::move(tenant), nullptr); });
       needs_tenant_dir_ = config_.tenant_dir != "tenants";
+      config_.places = root.problems().take_places();
     });
   }
 

@@ -4,6 +4,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "storage/database_address.hpp"
+#include "transport/url.hpp"
+
 namespace toolhost::app {
 namespace {
 
@@ -23,17 +26,51 @@ Result<Secret> resolve(const SecretReference& reference) {
     text = environment(name.c_str());
     if (text.empty())
       return Error{Errc::kInvalidArgument,
-                   "the environment variable " + name + " is not set; the configuration refers to it", ""};
+                   "the environment variable " + name + " is not set; set it for the host, or refer to another place",
+                   ""};
   } else {
     const std::string path = reference.text.substr(5);
     std::ifstream in(path, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(in), {});
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
     if (text.empty())
-      return Error{Errc::kInvalidArgument,
-                   "the secret file " + path + " cannot be read or is empty; the configuration refers to it", ""};
+      return Error{
+          Errc::kInvalidArgument,
+          "the secret file " + path +
+              " cannot be read or is empty; put the secret there, for the host to read, or refer to another place",
+          ""};
   }
   return Secret(std::move(text));
+}
+
+Result<Secret> resolve_key(const SecretReference& reference) {
+  auto secret = resolve(reference);
+  if (secret && secret->reveal().size() < 32) {
+    return Error{Errc::kInvalidArgument, reference.text + " holds fewer than 32 bytes; use at least 32 random ones",
+                 ""};
+  }
+  return secret;
+}
+
+Result<Secret> resolve_database_url(const SecretReference& reference) {
+  auto url = resolve(reference);
+  if (url && !storage::is_database_url(url->reveal())) {
+    return Error{Errc::kInvalidArgument,
+                 reference.text + " does not hold a postgresql:// URL; percent-encode what a URL may not hold", ""};
+  }
+  return url;
+}
+
+bool is_loopback_address(const std::string& address) {
+  return address.starts_with("127.") || address == "::1" || address == "localhost";
+}
+
+bool uses_local_sign_in(const HostConfig& config) {
+  const auto public_url = transport::parse_url(config.public_url);
+  const bool is_private = config.public_url.empty() || (public_url && public_url->is_loopback());
+  return config.portal.allows_local_sign_in && config.portal.client_id.empty() && is_private &&
+         is_loopback_address(config.http.address) && config.http.trusted_proxies.empty() &&
+         config.http.allowed_hosts.empty();
 }
 
 std::filesystem::path absolute_path(const std::filesystem::path& path) {

@@ -24,6 +24,10 @@ struct SecretReference {
 /// kInvalidArgument with the cure when the variable or file is missing or empty. A trailing line end of a file is
 /// dropped.
 Result<Secret> resolve(const SecretReference& reference);
+/// The same for what is to be kept secret by its length: kInvalidArgument also below 32 bytes.
+Result<Secret> resolve_key(const SecretReference& reference);
+/// The same for the URL of a database: kInvalidArgument also when it is none.
+Result<Secret> resolve_database_url(const SecretReference& reference);
 
 /// What a tenant is; what may be done in it is in HostConfig::policy.
 struct TenantConfig {
@@ -42,6 +46,18 @@ struct AuditConfig {
   bool keeps_calls = true;  ///< else only what was refused, and changes
 };
 
+/// Where people sign in and make their keys.
+struct PortalSettings {
+  bool enabled = true;
+  std::string issuer = "https://accounts.google.com";
+  std::string client_id;                         ///< empty: nobody signs in with a provider
+  std::optional<SecretReference> client_secret;  ///< empty: a public client
+  std::string ca_file, provider_name;
+  bool allows_local_sign_in = true;  ///< where nobody but this computer can come; see uses_local_sign_in()
+  std::string support;               ///< told to people whom no tenant names
+  int keys_per_person = 20;
+};
+
 /// A place in a file of configuration, from 1.
 struct ConfigPlace {
   std::string file;
@@ -49,6 +65,8 @@ struct ConfigPlace {
 };
 /// Where the values of a settings object stand, by JSON pointer (RFC 6901); "" is the object itself.
 using SettingsPlaces = std::map<std::string, ConfigPlace, std::less<>>;
+/// Where the values of the host's file stand, by key: "http.tls.key".
+using KeyPlaces = std::map<std::string, ConfigPlace, std::less<>>;
 
 /// Where an entry of `plugins` stands.
 struct PluginPlace {
@@ -69,6 +87,7 @@ struct HostConfig {
   std::filesystem::path file;        ///< where it was read from; empty: built-in defaults
   std::filesystem::path tenant_dir;  ///< each *.yaml and *.yml in it is a tenant; absolute; empty without a file
   bool has_tenant_dir = false;       ///< it was there
+  KeyPlaces places;                  ///< of what the host's file says
   std::vector<std::string> files;    ///< all that were read, as problems and places name them, in that order
   std::filesystem::path data_dir;    ///< see default_data_directory()
   std::filesystem::path plugin_dir;  ///< relative plugin files are looked up here
@@ -86,11 +105,18 @@ struct HostConfig {
   plugin_runtime::PluginHostConfig plugins;  ///< with tenant_settings laid over each plugin's own
   std::vector<PluginPlace> plugin_places;    ///< one for each of plugins.plugins
   protocol::McpConfig mcp;
+  PortalSettings portal;
   access::PolicyConfig policy;                  ///< who may do what; has an entry for each of `tenants`
   std::vector<TenantConfig> tenants;            ///< created when missing; empty: "demo" on the very first start
   std::vector<TenantSettings> tenant_settings;  ///< as written
   std::chrono::seconds drain{10};               ///< how long a stopping host waits for running calls
 };
+
+/// Whether the portal lets people in without a proof, for a first look: nothing but loopback is listened on, named in
+/// public or allowed as a host, no proxy is trusted and no sign-in provider configured.
+bool uses_local_sign_in(const HostConfig& config);
+/// Whether this is an address that only this machine reaches.
+bool is_loopback_address(const std::string& address);
 
 /// Where a path leads from the directory in which the process was when this was first asked: a host that runs goes on
 /// to find its files when that directory is gone. Never throws.

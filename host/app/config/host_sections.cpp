@@ -1,5 +1,8 @@
 #include "app/config/host_sections.hpp"
 
+#include "transport/trusted_proxies.hpp"
+#include "transport/url.hpp"
+
 namespace toolhost::app {
 namespace {
 
@@ -19,12 +22,59 @@ bool has_password(const std::string& url) {
   return in_authority || url.find("password=") != std::string::npos;
 }
 
+/// Without the prefix that other places of secrets have, too.
+std::string file_named_by(Section& section, const std::string& key, const std::string& text) {
+  if (text.starts_with("file:/")) return text.substr(5);
+  section.add(key, section.where(key) + " must say where the file stands: file:/path");
+  return {};
+}
+
+void read_tls(Section section, std::optional<transport::TlsConfig>& target) {
+  transport::TlsConfig tls;
+  section.text("certificate", "PEM file with the server's certificate and those in between; absolute path.",
+               tls.certificate, "^/.+$");
+  section.require("certificate", "HTTPS needs 'certificate': a PEM file, and 'key'");
+  const auto key = section.special("key", "PEM file with its key, without a passphrase: file:/path.",
+                                   R"("type":"string","pattern":"^file:/.+$")");
+  section.require("key", "HTTPS needs 'key': where the key of the certificate stands, file:/path");
+  if (!tls.certificate.empty() && !tls.certificate.starts_with('/'))
+    section.bad("certificate", "an absolute path", tls.certificate);
+  if (key) tls.key = file_named_by(section, "key", *key);
+  section.finish();
+  if (section.is_usable()) target = std::move(tls);
+}
+
+void check_proxies(Section& section, const std::vector<std::string>& proxies) {
+  for (const auto& proxy : proxies) {
+    if (!transport::parse_network(proxy))
+      section.bad("trusted_proxies", "addresses or networks, such as 10.0.0.7 or 10.0.0.0/8", proxy);
+  }
+}
+
+/// Never quoted: it may hold a password.
+void check_public_url(Section& section, const std::string& text) {
+  const auto url = transport::parse_url(text);
+  std::string why;
+  if (!text.starts_with("http://") && !text.starts_with("https://")) {
+    why = "it does not begin with https:// or http://";
+  } else if (!url) {
+    why = url.error().message;
+  } else if (url->target.find_first_not_of('/') != std::string::npos) {
+    why = "it has a path or a query, and the host answers at /mcp, /sse and /messages of a name of its own";
+  }
+  if (why.empty()) return;
+  section.add("public_url",
+              "'http.public_url' must be scheme, name and perhaps port of what people open, such as "
+              "https://mcp.example.com; " +
+                  why);
+}
+
 void read_http(Section section, HostConfig& config) {
   auto& http = config.http;
   section.text("address", "Address to listen on; other than loopback see config/README.md.", http.address);
   section.integer("port", "Port to listen on; 0 takes any free one.", http.port, 0, 65535);
   section.text("public_url", "What people put before /sse; default: from address and port.", config.public_url,
-               "^https?://.+$");
+               "^https?://[^/?#@ ]+/*$");
   section.integer("io_threads", "Threads that talk to clients; 0: one for each core, at most 4.", http.io_threads, 0,
                   64);
   section.integer("max_connections", "Open connections; further ones wait.", http.max_connections, 1, 1'000'000);
@@ -42,12 +92,18 @@ void read_http(Section section, HostConfig& config) {
                    http.stream_write_limit, seconds(1), minutes(10));
   section.texts("allowed_origins", "Origins of browser pages beside loopback ones, e.g. https://inspector.example.com.",
                 http.allowed_origins);
-  section.texts("allowed_hosts", "Public names of this host, e.g. mcp.example.com.", http.allowed_hosts);
-  if (!config.public_url.empty() && !config.public_url.starts_with("http://") &&
-      !config.public_url.starts_with("https://")) {
-    section.bad("public_url", "a URL such as https://mcp.example.com", config.public_url);
-  }
+  section.texts("allowed_hosts", "Public names of this host beside that of public_url, e.g. mcp.example.com.",
+                http.allowed_hosts);
+  read_tls(section.section("tls", "HTTPS; default: plain HTTP."), http.tls);
+  section.integer("redirect_port", "With tls: plain HTTP on this port is answered 308 to https.", http.redirect_port, 0,
+                  65535);
+  if (http.redirect_port && !section.has("tls")) section.add("redirect_port", "'http.redirect_port' needs 'http.tls'");
+  section.texts("trusted_proxies", "Addresses and networks whose X-Forwarded-For, -Proto and -Host are believed.",
+                http.trusted_proxies);
+  check_proxies(section, http.trusted_proxies);
+  if (!config.public_url.empty()) check_public_url(section, config.public_url);
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
+  http.public_url = config.public_url;
   section.finish();
 }
 
@@ -150,6 +206,49 @@ void read_audit(Section section, HostConfig& config) {
   section.finish();
 }
 
+void read_sign_in(Section section, PortalSettings& portal) {
+  section.text("issuer", "The OpenID Connect provider whose accounts people sign in with.", portal.issuer,
+               "^https?://.+$");
+  section.text("client_id", "What the provider calls this host; without it nobody signs in.", portal.client_id);
+  section.secret("client_secret", "What the provider gave with it.", portal.client_secret);
+  section.text("name", "The provider's name on the button; default: Google, or the issuer's host.",
+               portal.provider_name);
+  section.text("ca_file", "PEM file of certificate authorities to trust instead of the system's.", portal.ca_file);
+  const auto issuer = transport::parse_url(portal.issuer);
+  if (!issuer) {
+    section.bad("issuer", "a URL such as https://accounts.google.com", portal.issuer);
+  } else if (!issuer->is_https && !issuer->is_loopback()) {
+    section.bad("issuer", "an https URL", portal.issuer);
+  }
+  section.finish();
+}
+
+void read_portal(Section section, HostConfig& config) {
+  auto& portal = config.portal;
+  section.flag("enabled", "Whether there are pages at /mcp.", portal.enabled);
+  read_sign_in(section.section("sign_in", "How people sign in."), portal);
+  section.choice("local_sign_in",
+                 "auto: without a provider, people on this computer sign in by an e-mail address, for a trial.",
+                 portal.allows_local_sign_in, {{"auto", true}, {"off", false}});
+  section.text("support", "Told to people who have no access: whom to ask.", portal.support);
+  section.integer(
+      "keys_per_person",
+      "Keys that work, of one person in all tenants; with those that were replaced and end soon, twice as many.",
+      portal.keys_per_person, 1, 1000);
+  if (!portal.client_id.empty() && config.public_url.empty() && !is_loopback_address(config.http.address)) {
+    section.add("sign_in",
+                "'portal.sign_in' needs 'http.public_url', the address that people open, such as "
+                "https://mcp.example.com: the provider sends them back there");
+  }
+  const auto public_url = transport::parse_url(config.public_url);
+  if (!portal.client_id.empty() && public_url && !public_url->is_https && !public_url->is_loopback()) {
+    section.add("sign_in",
+                "'portal.sign_in' needs an https 'http.public_url': without HTTPS whoever listens takes over sessions "
+                "and keys");
+  }
+  section.finish();
+}
+
 void read_reload(Section section, HostConfig& config) {
   section.flag("watch", "Read these files anew when they change.", config.reload.watch);
   section.finish();
@@ -194,6 +293,7 @@ void read_host_sections(Section& root, HostConfig& config) {
   read_log(root.section("log", "What is written to standard error."), config);
   read_calls(root.section("calls", "How calls of tools run."), config);
   read_mcp(root.section("mcp", "What assistants see of the host."), config);
+  read_portal(root.section("portal", "The pages where people sign in and make their keys."), config);
   read_reload(root.section("reload", "When these files are read anew."), config);
   read_metrics(root.section("metrics", "/metrics for Prometheus; default: at the main address, to loopback only."),
                config);

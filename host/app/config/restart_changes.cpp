@@ -46,6 +46,10 @@ bool is_same(const std::optional<SecretReference>& left, const std::optional<Sec
   return left.has_value() == right.has_value() && (!left || left->text == right->text);
 }
 
+std::string port_or_none(const std::optional<std::uint16_t>& port) {
+  return port ? std::to_string(*port) : "none";
+}
+
 void compare_http(Comparison& keys, const transport::HttpServerConfig& running,
                   const transport::HttpServerConfig& wanted) {
   keys.compare("http.address", running.address, wanted.address);
@@ -61,6 +65,13 @@ void compare_http(Comparison& keys, const transport::HttpServerConfig& running,
   keys.compare("http.stream_write_limit", running.stream_write_limit, wanted.stream_write_limit);
   keys.compare("http.allowed_origins", running.allowed_origins, wanted.allowed_origins);
   keys.compare("http.allowed_hosts", running.allowed_hosts, wanted.allowed_hosts);
+  const auto tls = [](const transport::HttpServerConfig& config) {
+    return config.tls.value_or(transport::TlsConfig());
+  };
+  keys.compare("http.tls.certificate", tls(running).certificate, tls(wanted).certificate);
+  keys.compare("http.tls.key", tls(running).key, tls(wanted).key);
+  keys.compare("http.redirect_port", port_or_none(running.redirect_port), port_or_none(wanted.redirect_port));
+  keys.compare("http.trusted_proxies", running.trusted_proxies, wanted.trusted_proxies);
 }
 
 void compare_calls(Comparison& keys, const plugin_runtime::PluginHostConfig& running,
@@ -81,6 +92,19 @@ void compare_mcp(Comparison& keys, const protocol::McpConfig& running, const pro
   keys.compare("mcp.session_idle_limit", running.session_idle_limit, wanted.session_idle_limit);
   keys.compare("mcp.max_sessions_per_key", running.max_sessions_per_key, wanted.max_sessions_per_key);
   keys.compare("mcp.max_streams_per_key", running.max_streams_per_key, wanted.max_streams_per_key);
+}
+
+void compare_portal(Comparison& keys, const PortalSettings& running, const PortalSettings& wanted) {
+  const auto word = [](bool flag) { return std::string(flag ? "true" : "false"); };
+  keys.compare("portal.enabled", word(running.enabled), word(wanted.enabled));
+  keys.compare("portal.sign_in.issuer", running.issuer, wanted.issuer);
+  keys.compare("portal.sign_in.client_id", running.client_id, wanted.client_id);
+  keys.secret("portal.sign_in.client_secret", is_same(running.client_secret, wanted.client_secret));
+  keys.compare("portal.sign_in.name", running.provider_name, wanted.provider_name);
+  keys.compare("portal.sign_in.ca_file", running.ca_file, wanted.ca_file);
+  keys.secret("portal.local_sign_in", running.allows_local_sign_in == wanted.allows_local_sign_in);
+  keys.compare("portal.support", running.support, wanted.support);
+  keys.compare("portal.keys_per_person", running.keys_per_person, wanted.keys_per_person);
 }
 
 std::string metrics_port(const MetricsConfig& metrics) {
@@ -137,6 +161,7 @@ std::vector<std::string> describe_restart_changes(const HostConfig& running, con
   compare_calls(keys, running.plugins, wanted.plugins);
   keys.compare("calls.drain", running.drain, wanted.drain);
   compare_mcp(keys, running.mcp, wanted.mcp);
+  compare_portal(keys, running.portal, wanted.portal);
   keys.secret("mcp.sealing_key", is_same(running.sealing_key, wanted.sealing_key));
   compare_plugins(keys, running, wanted);
   return std::move(keys.lines);

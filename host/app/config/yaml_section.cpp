@@ -92,6 +92,7 @@ Slot Section::take(const std::string& key, const char* about, const std::string&
   Slot slot{.name = slot_.name.empty() ? key : slot_.name + "." + key};
   if (slot_.schema == nullptr) {
     slot.node.reset(find(key));
+    if (slot.node.IsDefined()) problems_.note(slot.name, slot.node);
     return slot;
   }
   auto& property = slot_.schema->properties.emplace_back(key, std::make_unique<SchemaNode>());

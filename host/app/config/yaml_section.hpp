@@ -27,12 +27,17 @@ class Problems {
   /// All of them, in the order of the file.
   std::vector<ConfigProblem> take();
 
+  /// Keeps where the value of a key stands.
+  void note(const std::string& key, const YAML::Node& node) { places_[key] = place(node); }
+  [[nodiscard]] KeyPlaces take_places() { return std::move(places_); }
+
   [[nodiscard]] ConfigPlace place(const YAML::Node& node) const;
   [[nodiscard]] SourcePlace line(const YAML::Node& node) const;
 
  private:
   std::string file_;
   std::vector<ConfigProblem> list_;
+  KeyPlaces places_;
 };
 
 /// One value to be: a node of the file that is read, or the schema that is written.
@@ -146,7 +151,8 @@ class Section {
 
  private:
   [[nodiscard]] YAML::Node find(const std::string& key) const;
-  /// Makes the key known. Reading: its value, undefined when absent or null. Describing: adds it to the schema.
+  /// Makes the key known. Reading: its value, undefined when absent or null, and its place is noted. Describing: adds
+  /// it to the schema.
   Slot take(const std::string& key, const char* about, const std::string& keywords = {},
             const std::string& default_json = {});
   std::optional<std::string> scalar(const std::string& key, const Slot& slot);

@@ -124,6 +124,47 @@ TEST_F(GatekeeperTest, KnowsTheOwnerOfAKeyInEitherHeader) {
   EXPECT_EQ(authenticate("", "Bearer " + key).value(), *caller);
 }
 
+TEST_F(GatekeeperTest, AKeyOfTheTrialEndsWithIt) {
+  const auto typed = add_key("typed", "ceo@acme.example"), by_command = add_key("script", "ceo@acme.example");
+  postgres_.run_sql(
+      "insert into toolhost.people (issuer, subject, email, email_verified, name) values ('local', 'ceo', "
+      "'ceo@acme.example', true, '') on conflict do nothing; update toolhost.api_keys set person_id = (select "
+      "person_id from toolhost.people where issuer = 'local' and subject = 'ceo') where name = 'typed'");
+  start({.is_trial = true});
+  EXPECT_TRUE(is_accepted(typed));
+  EXPECT_FALSE(events_.has("were made in the trial"));
+  start();
+  const auto refused = authenticate(typed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kDenied);
+  EXPECT_EQ(gatekeeper_->denied_key(typed, "")->reason, Reason::kOwnerLeft);
+  EXPECT_TRUE(is_accepted(by_command));
+  EXPECT_TRUE(events_.has("1 API key(s) were made in the trial"));
+}
+
+TEST_F(GatekeeperTest, HearsThatAnAddressIsNobodysAnyMore) {
+  const auto key = add_key("laptop", "ana@acme.example");
+  postgres_.run_sql(
+      "insert into toolhost.people (issuer, subject, email, email_verified, name) values ('https://i.example', 'ana', "
+      "'ana@acme.example', true, '') on conflict do nothing; update toolhost.api_keys set person_id = (select "
+      "person_id from toolhost.people where subject = 'ana')");
+  start();
+  EXPECT_TRUE(is_accepted(key));
+  postgres_.run_sql("update toolhost.people set email_verified = false where subject = 'ana'");
+  EXPECT_EQ(denial(key).code, Errc::kDenied);
+  postgres_.run_sql("update toolhost.people set email_verified = true where subject = 'ana'");
+  EXPECT_TRUE(eventually([&] { return is_accepted(key); }));
+}
+
+TEST_F(GatekeeperTest, NotesNothingOfWhomItHoldsOff) {
+  KeyAttempts attempts;
+  start({.failed_sign_ins = 3, .attempts = &attempts});
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(authenticate("hdsk_" + std::to_string(i), {}, "192.0.2.77"));
+  std::uint32_t noted = 0;
+  for (const auto& attempt : attempts.of({}, "192.0.2.77")) noted += attempt.count;
+  EXPECT_EQ(noted, 3U);
+}
+
 TEST_F(GatekeeperTest, KnowsWhatTheOwnerIsInTheTenant) {
   const auto admin = add_key("laptop", "ann@example.com"), nobody = add_key("script");
   PolicyConfig config;
@@ -254,6 +295,35 @@ TEST_F(GatekeeperTest, BoundsKeysByTheirScopesAndByThePolicyOfTheDay) {
   EXPECT_TRUE(gatekeeper_->set_policy(policy).empty());
 }
 
+TEST_F(GatekeeperTest, EndsTheKeysOfSomebodyWhoIsTakenOutOfTheConfiguration) {
+  const auto key = add_key("laptop", "bob@acme.example");
+  postgres_.run_sql(
+      "with p as (insert into toolhost.people (issuer, subject, email, email_verified, name) values "
+      "('test', 'bob', 'bob@acme.example', true, '') on conflict (issuer, subject) do update set name = '' "
+      "returning person_id) update toolhost.api_keys set person_id = (select person_id from p)");
+  KeyAttempts attempts;
+  start({.attempts = &attempts});
+  std::vector<KeyId> ended;
+  gatekeeper_->on_revoked([&](KeyId id) { ended.push_back(id); });
+  ASSERT_TRUE(is_accepted(key)) << "the tenant names nobody";
+
+  PolicyConfig config;
+  config.tenants["acme"].people.members = {{"ana@acme.example", "Ana", Role::kAdmin}};
+  gatekeeper_->set_policy(Policy::compile(config));
+  EXPECT_EQ(ended.size(), 1U) << "before set_policy() returns";
+  const auto refused = authenticate(key);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kDenied);
+  EXPECT_NE(refused.error().message.find("does not belong to the tenant any more"), std::string::npos);
+  EXPECT_EQ(gatekeeper_->denied_key(key, {})->reason, Reason::kOwnerLeft);
+  EXPECT_EQ(attempts.of({}, "192.0.2.1").front().flaw, KeyFlaw::kOwnerLeft);
+  EXPECT_TRUE(events_.has("disabled acme laptop"));
+
+  config.tenants["acme"].people.members.push_back({"*@acme.example", "", Role::kViewer});
+  gatekeeper_->set_policy(Policy::compile(config));
+  EXPECT_EQ(authenticate(key).value()->role, Role::kViewer);
+}
+
 TEST_F(GatekeeperTest, HoldsOffAnAddressThatGuesses) {
   start({.failed_sign_ins = 5, .failed_sign_in_period = 60s});
   const auto guess = [&](std::string_view address) {
@@ -290,15 +360,22 @@ TEST_F(GatekeeperTest, LetsKeysThatWorkInFromAnAddressThatIsHeldOff) {
 TEST_F(GatekeeperTest, WritesUsesInBatchesAndAtTheEnd) {
   const auto key = add_key("laptop");
   start({.usage_flush = 1s});
-  const auto caller = authenticate(key).value();
+  const auto id = authenticate(key).value()->key_id;
   const auto count = [&] { return store_->keys(tenant_).value().at(0).usage_count; };
-  for (int i = 0; i < 3; ++i) gatekeeper_->count_use(*caller);
+  const auto use = [&, usage = gatekeeper_->usage()](bool failed) {
+    usage->add(id, "echo", failed, std::chrono::system_clock::now());
+  };
+  for (int i = 0; i < 3; ++i) use(i == 0);
   EXPECT_EQ(count(), 0);
   EXPECT_TRUE(eventually([&] { return count() == 3; }));
   EXPECT_TRUE(store_->keys(tenant_).value().at(0).last_used_at.has_value());
-  gatekeeper_->count_use(*caller);
+  use(false);
   gatekeeper_.reset();
   EXPECT_EQ(count(), 4);
+  EXPECT_EQ(postgres_.run_sql("select string_agg(distinct tool, ',') || ' ' || sum(calls) || ' ' || sum(errors) from "
+                              "toolhost.key_days"),
+            "echo 4 1");
+  use(false);  // a call that nobody waited for
 }
 
 TEST_F(GatekeeperTest, TrustsNobodyWhenTheDatabaseIsSilentForTooLong) {

@@ -23,12 +23,15 @@ class Nothing final : public transport::HttpHandler {
 
 /// A front on a real socket, with metrics as configured.
 struct Host {
-  explicit Host(bool with_metrics = true, const std::string& address = "127.0.0.1") {
+  explicit Host(bool with_metrics = true, const std::string& address = "127.0.0.1",
+                std::vector<std::string> proxies = {}) {
     metrics->emit(
         observability::HostNotice{.severity = observability::Severity::kInfo, .component = "host", .message = "m"});
     if (with_metrics) text = [this] { return metrics->text(); };
     front = std::make_unique<HttpFront>(behind, readiness, text);
-    server = transport::HttpServer::start({.address = address, .port = 0, .io_threads = 1}, *front, *events).value();
+    transport::HttpServerConfig config{.address = address, .port = 0, .io_threads = 1};
+    config.trusted_proxies = std::move(proxies);
+    server = transport::HttpServer::start(config, *front, *events).value();
   }
   RawResponse get(const std::string& path, const std::string& host = "127.0.0.1") {
     return ask(server->port(), path, host);
@@ -48,6 +51,13 @@ struct Host {
   std::unique_ptr<HttpFront> front;
   std::unique_ptr<transport::HttpServer> server;
 };
+
+TEST(MetricsEndpoint, WhatAProxyPassesOnIsNeverFromThisMachine) {
+  Host host(true, "127.0.0.1", {"127.0.0.1"});
+  EXPECT_EQ(host.get("/metrics").status, 404);
+  // As the client wrote it, passed on unchanged.
+  EXPECT_EQ(host.get("/metrics", "localhost\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: localhost").status, 404);
+}
 
 TEST(MetricsEndpoint, AnswersOnTheMainAddressToThisMachine) {
   Host host;

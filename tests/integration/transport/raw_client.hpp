@@ -53,14 +53,14 @@ class RawClient {
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
   RawClient& operator=(RawClient&&) = delete;
-  ~RawClient() {
+  virtual ~RawClient() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
   /// False when the server does not take the bytes any more.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t count = transmit(bytes);
       if (count <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(count));
     }
@@ -108,10 +108,18 @@ class RawClient {
   /// True when the server ends the connection and sends nothing before that.
   bool is_closed_by_server() { return pending_.empty() && !read_more() && ended_; }
 
+ protected:
+  /// As ::send() and ::recv() of the socket.
+  virtual ssize_t transmit(std::string_view bytes) {
+    return ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  virtual ssize_t receive(char* room, std::size_t size) { return ::recv(descriptor_, room, size, 0); }
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
  private:
   bool read_more() {
     char bytes[16384];
-    const ssize_t count = ::recv(descriptor_, bytes, sizeof bytes, 0);
+    const ssize_t count = receive(bytes, sizeof bytes);
     if (count == 0 || (count < 0 && errno == ECONNRESET)) ended_ = true;
     if (count <= 0) return false;
     pending_.append(bytes, static_cast<std::size_t>(count));

@@ -37,9 +37,11 @@ class RecordingSink final : public observability::EventSink {
     if (const auto* refused = std::get_if<observability::RequestRefused>(&event)) seen_.emplace_back(refused->reason);
     if (const auto* notice = std::get_if<observability::HostNotice>(&event)) seen_.emplace_back(notice->message);
   }
-  [[nodiscard]] bool has(std::string_view text) const {
+  [[nodiscard]] bool has(std::string_view text) const { return count(text) != 0; }
+  [[nodiscard]] std::ptrdiff_t count(std::string_view text) const {
     const std::scoped_lock lock(mutex_);
-    return std::ranges::any_of(seen_, [&](const std::string& entry) { return entry.find(text) != std::string::npos; });
+    return std::ranges::count_if(seen_,
+                                 [&](const std::string& entry) { return entry.find(text) != std::string::npos; });
   }
 
  private:
@@ -47,9 +49,9 @@ class RecordingSink final : public observability::EventSink {
   std::vector<std::string> seen_;
 };
 
-/// /echo: the request as text. /slow: the same after 300 ms. /hang: never. /throw. /big: 8 MiB. /stream: a stream that
-/// the test feeds, its first event sent before it is attached. /short-stream: two events and the end, all before it is
-/// attached.
+/// /echo: the request as text. /client: who sent it. /slow: the same after 300 ms. /hang: never. /throw. /big: 8 MiB.
+/// /stream: a stream that the test feeds, its first event sent before it is attached. /short-stream: two events and the
+/// end, all before it is attached.
 class TestHandler final : public HttpHandler {
  public:
   boost::asio::awaitable<void> handle(const HttpRequest& request, HttpResponse& response) override {
@@ -81,6 +83,13 @@ class TestHandler final : public HttpHandler {
       }
       const std::scoped_lock lock(mutex_);
       streams_.push_back(response.stream);
+      co_return;
+    }
+    if (request.path == "/client") {
+      response.body = std::string(request.remote_address) + (request.is_https ? " https " : " http ") +
+                      std::string(request.host) + " " + std::string(request.cookie) + " " +
+                      std::string(request.user_agent) + " " + std::string(request.sec_fetch_site) +
+                      (request.is_forwarded ? " forwarded" : "");
       co_return;
     }
     response.body = std::string(request.path) + "?" + std::string(request.query) + " " +

@@ -67,6 +67,10 @@ TEST(Hmac, ServesManyThreadsAtATime) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(Sha256, AgreesWithFips180) {
+  EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 TEST(HashKey, IsTheHmacOfTheKey) {
   const auto& [key, data, digest] = vectors()[1];
   EXPECT_EQ(hex(hash_key(Secret(key), data)), digest);

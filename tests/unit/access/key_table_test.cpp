@@ -48,7 +48,7 @@ class Keys {
     return table.find(hash_of(hash), kToday + later).state;
   }
   std::vector<CallerPtr> set_policy(std::map<std::string, TenantPolicyConfig, std::less<>> tenants) {
-    return table.set_policy(policy_of(std::move(tenants)), kStart);
+    return table.set_policy(policy_of(std::move(tenants)), kStart, kToday).relisted;
   }
 
   KeyTable table;
@@ -188,6 +188,57 @@ TEST(KeyTable, KnowsKeysThatAreDisabled) {
   changes = keys.replace({key});
   EXPECT_EQ(changes.enabled.size(), 1U);
   EXPECT_EQ(keys.state(1), KeyState::kLive);
+}
+
+TEST(KeyTable, EndsKeysOfWhoeverIsNamedNoMore) {
+  Keys keys;
+  auto made_here = row(1, 1), of_the_command_line = row(2, 2), of_a_domain = row(3, 3);
+  made_here.person = PersonId{4};
+  made_here.owner = of_the_command_line.owner = "ann@example.com";
+  of_a_domain.person = PersonId{5};
+  of_a_domain.owner = "bob@example.org";
+  keys.replace({made_here, of_the_command_line, of_a_domain});
+  EXPECT_EQ(keys.state(1), KeyState::kLive) << "the tenant names nobody";
+
+  std::map<std::string, TenantPolicyConfig, std::less<>> named, others;
+  named["demo"].people.members = {{"Ann@example.com", "Ann", Role::kAdmin}, {"*@example.org", "", Role::kViewer}};
+  others["demo"].people.members = {{"zoe@example.com", "Zoe", Role::kAdmin}, {"*@example.org", "", Role::kViewer}};
+  EXPECT_TRUE(keys.table.set_policy(policy_of(named), kStart, kToday).changes.disabled.empty());
+
+  auto changes = keys.table.set_policy(policy_of(others), kStart, kToday).changes;
+  ASSERT_EQ(changes.disabled.size(), 1U) << "so that its streams are closed";
+  EXPECT_EQ(changes.disabled[0].caller->key_id, KeyId{1});
+  EXPECT_EQ(keys.state(1), KeyState::kOwnerLeft);
+  EXPECT_EQ(keys.state(2), KeyState::kLive) << "its owner is a name only";
+  EXPECT_EQ(keys.state(3), KeyState::kLive);
+  EXPECT_TRUE(keys.table.keys()[0].has_owner_left);
+  EXPECT_TRUE(keys.replace({made_here, of_the_command_line, of_a_domain}).disabled.empty()) << "told once";
+  EXPECT_EQ(keys.state(1), KeyState::kOwnerLeft);
+
+  changes = keys.table.set_policy(policy_of(named), kStart, kToday).changes;
+  EXPECT_EQ(changes.enabled.size(), 1U);
+  EXPECT_EQ(keys.state(1), KeyState::kLive);
+  EXPECT_EQ(keys.caller(1)->role, Role::kAdmin);
+}
+
+TEST(KeyTable, LetsInNoKeyOfAnAddressThatNobodyVouchesFor) {
+  Keys keys;
+  auto of_trial = row(1, 1), doubted = row(2, 2);
+  of_trial.person = PersonId{4};
+  of_trial.is_of_trial = true;
+  doubted.person = PersonId{5};
+  keys.replace({of_trial, doubted});
+  EXPECT_EQ(keys.state(1), KeyState::kOwnerLeft) << "whoever typed the address";
+  EXPECT_EQ(keys.state(2), KeyState::kLive);
+  doubted.is_owner_doubted = true;
+  EXPECT_EQ(keys.replace({of_trial, doubted}).disabled.size(), 1U);
+  EXPECT_EQ(keys.state(2), KeyState::kOwnerLeft);
+  doubted.is_owner_doubted = false;
+  EXPECT_EQ(keys.replace({of_trial, doubted}).enabled.size(), 1U);
+
+  KeyTable trial(policy_of(), true);
+  trial.replace({of_trial}, kStart, kToday);
+  EXPECT_EQ(trial.find(hash_of(1), kToday).state, KeyState::kLive);
 }
 
 TEST(KeyTable, EndsKeysAtTheirTime) {

@@ -104,6 +104,15 @@ TEST_F(ConfigDiff, NamesWhatWaitsForTheNextStartAndKeepsSecretsToItself) {
               ElementsAre("http.port 8080 -> 9090", "keys.pepper", "calls.drain 10s -> 5s"));
 }
 
+TEST_F(ConfigDiff, NamesTlsAndProxiesAsWaiting) {
+  after_.http.tls = transport::TlsConfig{.certificate = "/chain.pem", .key = "/key.pem"};
+  after_.http.redirect_port = 80;
+  after_.http.trusted_proxies = {"10.0.0.0/8"};
+  EXPECT_THAT(describe_restart_changes(before_, after_),
+              ElementsAre("http.tls.certificate (empty) -> /chain.pem", "http.tls.key (empty) -> /key.pem",
+                          "http.redirect_port none -> 80", "http.trusted_proxies [] -> [10.0.0.0/8]"));
+}
+
 TEST_F(ConfigDiff, PlacesDoNotCountAnywhere) {
   const auto fill = [](HostConfig& config, int line) {
     const SourcePlace place{"host.yaml", line};

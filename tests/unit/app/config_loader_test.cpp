@@ -287,6 +287,38 @@ audit: {retention: 30d, checkpoint_every: 10m}
                   "host.yaml:2:17: 'reload.watch' must be true or false; got 'yes'"));
 }
 
+TEST(ConfigLoader, ReadsTlsAndProxies) {
+  const auto loaded = parse_config(R"(
+http:
+  public_url: https://tools.test/
+  tls: {certificate: /etc/chain.pem, key: file:/etc/key.pem}
+  redirect_port: 80
+  trusted_proxies: [10.0.0.0/8, "::1"]
+)",
+                                   "host.yaml");
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  const auto& http = loaded.config.http;
+  ASSERT_TRUE(http.tls);
+  EXPECT_EQ(http.tls->certificate, "/etc/chain.pem");
+  EXPECT_EQ(http.tls->key, "/etc/key.pem");
+  EXPECT_EQ(http.redirect_port, 80);
+  EXPECT_THAT(http.trusted_proxies, ElementsAre("10.0.0.0/8", "::1"));
+  EXPECT_EQ(http.public_url, "https://tools.test");
+  EXPECT_FALSE(default_config().http.tls);
+}
+
+TEST(ConfigLoader, SaysWhatIsWrongWithTlsAndProxies) {
+  EXPECT_THAT(problems_of("http:\n  tls: {certificate: chain.pem, key: /etc/key.pem}\n"),
+              ElementsAre("host.yaml:2:22: 'http.tls.certificate' must be an absolute path; got 'chain.pem'",
+                          "host.yaml:2:38: 'http.tls.key' must say where the file stands: file:/path"));
+  EXPECT_THAT(problems_of("http:\n  tls: {key: file:/etc/key.pem}\n"),
+              ElementsAre("host.yaml:2:8: HTTPS needs 'certificate': a PEM file, and 'key'"));
+  EXPECT_THAT(problems_of("http:\n  redirect_port: 80\n  trusted_proxies: [proxy]\n"),
+              ElementsAre("host.yaml:2:18: 'http.redirect_port' needs 'http.tls'",
+                          "host.yaml:3:20: 'http.trusted_proxies' must be addresses or networks, such as 10.0.0.7 or "
+                          "10.0.0.0/8; got 'proxy'"));
+}
+
 TEST(SecretReference, NamesTheMissingPlace) {
   const auto missing = resolve({"env:TOOLHOST_TEST_NO_SUCH_VARIABLE"});
   ASSERT_FALSE(missing);

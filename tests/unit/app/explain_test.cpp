@@ -160,6 +160,14 @@ TEST_F(Explain, SaysThatAKeyIsDisabledOrHasExpired) {
   EXPECT_THAT(expired.tools, IsEmpty());
 }
 
+TEST_F(Explain, SaysThatWhoeverMadeTheKeyHasLeft) {
+  keys_[0].has_owner_left = true;
+  const auto said = ask("hdsk_agent1", "create_task");
+  EXPECT_EQ(said.reason, "owner_left");
+  EXPECT_THAT(said.message, HasSubstr("is no member of acme any more"));
+  EXPECT_THAT(said.tools, IsEmpty());
+}
+
 TEST_F(Explain, KnowsANameThatIsNearlyATool) {
   const auto said = ask("hdsk_agent1", "creat_ticket");
   EXPECT_EQ(said.reason, "unknown_tool");

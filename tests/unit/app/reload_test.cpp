@@ -42,7 +42,7 @@ class Keys final : public access::Gatekeeper {
   Result<CallerPtr> authenticate(std::string_view, std::string_view, std::string_view) override {
     return keys_[0].caller;
   }
-  void count_use(const Caller&) noexcept override {}
+  std::shared_ptr<access::UsageCounter> usage() const override { return nullptr; }
   void on_revoked(std::function<void(KeyId)>) override {}
   std::chrono::milliseconds unconfirmed_for() const override { return {}; }
 

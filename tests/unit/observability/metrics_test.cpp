@@ -311,6 +311,7 @@ TEST(Metrics, CountsKeysIncidentsAndNotices) {
       PluginReported{.incident = PluginIncident::kLostWorker, .plugin = "slow", .rule = "overstay", .detail = "d"});
   metrics->emit(PluginReported{.incident = PluginIncident::kLog, .plugin = "slow", .rule = "error", .detail = "d"});
   metrics->emit(HostNotice{.severity = Severity::kError, .component = "database", .message = "lost"});
+  metrics->emit(PersonSignedIn{.email = "ana@acme.example", .remote = "192.0.2.1"});
   const std::string text = metrics->text();
   const Scrape scrape(text);
   EXPECT_EQ(scrape.value(R"(toolhost_requests_refused_total{reason="key_expired",tenant="acme"})"), 1);
@@ -319,7 +320,9 @@ TEST(Metrics, CountsKeysIncidentsAndNotices) {
             1);
   EXPECT_EQ(scrape.value(R"(toolhost_notices_total{severity="error",component="plugins"})"), 1);
   EXPECT_EQ(scrape.value(R"(toolhost_notices_total{severity="error",component="database"})"), 1);
+  EXPECT_EQ(scrape.value("toolhost_sign_ins_total"), 1);
   EXPECT_EQ(text.find("hdsk_"), text.npos);
+  EXPECT_EQ(text.find("ana@"), text.npos);
 }
 
 TEST(Metrics, ReadsValuesThatStandElsewhere) {

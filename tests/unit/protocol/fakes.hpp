@@ -82,7 +82,7 @@ class FakeGatekeeper final : public access::Gatekeeper {
   std::optional<DeniedKey> denied_key(std::string_view, std::string_view) const override { return denied; }
   std::vector<CallerPtr> set_policy(access::PolicyPtr) override { return {}; }
   access::PolicyPtr policy() const override { return nullptr; }
-  void count_use(const Caller& caller) noexcept override { uses.push_back(value(caller.key_id)); }
+  std::shared_ptr<access::UsageCounter> usage() const override { return counter; }
   void on_revoked(std::function<void(KeyId)> on_revoked) override { revoked_ = std::move(on_revoked); }
   std::chrono::milliseconds unconfirmed_for() const override { return {}; }
 
@@ -96,7 +96,7 @@ class FakeGatekeeper final : public access::Gatekeeper {
   std::vector<access::KnownKey> keys() const override { return {}; }
 
   std::vector<std::pair<std::string, CallerPtr>> live{{"one", caller(1)}, {"two", caller(2, "other")}};
-  std::vector<std::int64_t> uses;
+  std::shared_ptr<access::UsageCounter> counter = std::make_shared<access::UsageCounter>();
   bool is_trusted = true;
   std::optional<Error> refusal;  ///< of every key
   std::optional<DeniedKey> denied;

@@ -321,7 +321,15 @@ TEST_F(Endpoint, CountsAndReportsEveryToolCall) {
   call(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"fail"}})");
   call(R"({"jsonrpc":"2.0","id":1,"method":"tools/call"})");
   call(kPing);
-  EXPECT_EQ(gatekeeper_.uses, (std::vector<std::int64_t>{1, 1, 1, 1}));
+  const auto uses = gatekeeper_.counter->take();
+  ASSERT_EQ(uses.size(), 1U);
+  EXPECT_EQ(uses[0].id, KeyId{1});
+  EXPECT_EQ(uses[0].calls, 4);
+  std::vector<std::string> tools;
+  for (const auto& use : uses[0].tools)
+    tools.push_back(use.tool + " " + std::to_string(use.calls) + " " + std::to_string(use.errors));
+  EXPECT_EQ(tools, (std::vector<std::string>{"echo 1 0", " 2 2", "fail 1 1"}))
+      << "what a client calls a tool is no name";
   EXPECT_EQ(events_.calls(),
             (std::vector<std::string>{"echo ok", "nope unknown_tool", "fail tool_error", " invalid_arguments"}));
 }

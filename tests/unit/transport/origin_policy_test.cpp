@@ -69,6 +69,29 @@ TEST(OriginPolicy, AListedHostWithAPortMeansThatPort) {
   EXPECT_FALSE(allows(local, "", "tools.test:80"));
 }
 
+TEST(OriginPolicy, ThePublicUrlIsAllowedAndNothingElseBesides) {
+  HttpServerConfig config;
+  config.address = "127.0.0.1";
+  config.public_url = "https://Tools.test/somewhere";
+  const OriginPolicy proxied(config);
+  EXPECT_TRUE(allows(proxied, "https://tools.test", "tools.test"));
+  EXPECT_FALSE(allows(proxied, "http://tools.test", "tools.test"));
+  EXPECT_FALSE(allows(proxied, "", "tools.test:8080"));
+  EXPECT_FALSE(allows(proxied, "", "sub.tools.test"));
+
+  config.address = "0.0.0.0";
+  EXPECT_TRUE(allows(OriginPolicy(config), "https://tools.test", "whatever.test"));
+  EXPECT_FALSE(allows(OriginPolicy(config), "https://whatever.test", "whatever.test"));
+}
+
+TEST(OriginPolicy, ForAnyHostStillLooksAtTheOrigin) {
+  HttpServerConfig config;
+  config.allowed_hosts = {"tools.test"};
+  const OriginPolicy open(config, OriginPolicy::Hosts::kAny);
+  EXPECT_TRUE(allows(open, "", "whatever.test"));
+  EXPECT_FALSE(allows(open, "https://whatever.test", "whatever.test"));
+}
+
 TEST(OriginPolicy, CorsFieldsNameTheOriginOnlyWhenThereIsOne) {
   EXPECT_EQ(OriginPolicy::cors_fields(""), "");
   const std::string fields = OriginPolicy::cors_fields("http://localhost:6274");

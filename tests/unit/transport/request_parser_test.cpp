@@ -114,6 +114,35 @@ TEST(RequestParser, JoinsAcceptLines) {
   EXPECT_EQ(parser.request(buffer, "").accept, "a/b, c/d, e/f");
 }
 
+TEST(RequestParser, FindsWhatProxiesAddOverSeveralLines) {
+  ReadBuffer buffer;
+  append(
+      buffer,
+      "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-PROTO: http\r\nX-Forwarded-For: 2.2.2.2\r\n"
+      "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\nX-Forwarded-Host: b\r\nX-Forwarded-For: 3.3.3.3\r\n\r\n");
+  RequestParser parser(kMaxHead, kMaxBody);
+  ASSERT_EQ(parser.feed(buffer), Progress::kComplete);
+  const ForwardedFields said = parser.forwarded(buffer);
+  EXPECT_EQ(said.for_addresses, "1.1.1.1, 2.2.2.2, 3.3.3.3");
+  EXPECT_EQ(said.proto, "https");
+  EXPECT_EQ(said.host, "b");
+  EXPECT_EQ(parser.request(buffer, "peer").host, "h");
+}
+
+TEST(RequestParser, FindsWhatBrowsersSend) {
+  ReadBuffer buffer;
+  append(buffer,
+         "GET / HTTP/1.1\r\nHost: h\r\nCookie: a=b; c=d\r\nUser-Agent: x/1\r\nuser-agent: y/2\r\n"
+         "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n\r\n");
+  RequestParser parser(kMaxHead, kMaxBody);
+  ASSERT_EQ(parser.feed(buffer), Progress::kComplete);
+  const HttpRequest request = parser.request(buffer, "peer");
+  EXPECT_EQ(request.cookie, "a=b; c=d");
+  EXPECT_EQ(request.user_agent, "y/2");
+  EXPECT_EQ(request.sec_fetch_site, "same-origin");
+  EXPECT_EQ(parser.forwarded(buffer).for_addresses, "");
+}
+
 TEST(RequestParser, DecodesChunksInPlace) {
   const Parsed parsed = parse_both_ways(
       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n"

@@ -1,0 +1,74 @@
+#include "portal/identity.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/utf8.hpp"
+
+namespace toolhost::portal {
+namespace {
+
+constexpr std::size_t kMostNameBytes = 200;
+constexpr std::size_t kMostEmailBytes = 254;  // RFC 5321 section 4.5.3.1
+constexpr std::size_t kMostDomainBytes = 253;
+
+std::string_view text_of(const json::Value& claims, std::string_view key) {
+  std::string_view text;
+  return json::find(claims, key).get(text) == simdjson::SUCCESS ? text : std::string_view();
+}
+
+std::string clean_name(std::string_view text) {
+  std::string name;
+  while (!text.empty()) {
+    const Utf8Character next = first_character(text);
+    if (next.bytes == 0 || name.size() + next.bytes > kMostNameBytes) break;
+    if (!is_hidden(next.character)) name += text.substr(0, next.bytes);
+    text.remove_prefix(next.bytes);
+  }
+  return name;
+}
+
+/// What an address may not hold here: what RFC 5322 lets it, quoted, and what is not seen. Each could be taken for
+/// another address.
+bool is_address_character(char32_t c) noexcept {
+  return !is_hidden(c) && !is_blank(c) && !is_invisible(c) &&
+         (c >= 0x80 || std::string_view("\"(),:;<>[\\]").find(static_cast<char>(c)) == std::string_view::npos);
+}
+
+bool is_seen_as_it_is(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto next = first_character(text);
+    if (next.bytes == 0 || !is_address_character(next.character)) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
+bool is_address(std::string_view text) {
+  const auto at = text.find('@');
+  return text.size() <= kMostEmailBytes && at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
+         text.find('@', at + 1) == std::string_view::npos && is_seen_as_it_is(text);
+}
+
+}  // namespace
+
+void read_profile(const json::Value& claims, Identity& identity) {
+  identity.name = clean_name(text_of(claims, "name"));
+  if (const auto domain = text_of(claims, "hd"); domain.size() <= kMostDomainBytes) identity.hosted_domain = domain;
+  const auto email = text_of(claims, "email");
+  identity.email = is_address(email) ? email : std::string_view();
+  bool is_verified = false;
+  const bool is_said = json::find(claims, "email_verified").get(is_verified) == simdjson::SUCCESS;
+  identity.email_verified = is_said && is_verified && !identity.email.empty();
+}
+
+bool has_duplicate_members(const json::Value& value) {
+  json::Object object;
+  if (value.get(object) != simdjson::SUCCESS) return false;
+  std::vector<std::string_view> names;
+  for (const auto member : object) names.push_back(member.key);
+  std::ranges::sort(names);
+  return std::ranges::adjacent_find(names) != names.end();
+}
+
+}  // namespace toolhost::portal

@@ -1,0 +1,28 @@
+#pragma once
+#include <string>
+
+#include "base/json.hpp"
+
+namespace toolhost::portal {
+
+/// Who somebody is, as the sign-in provider says. The person is (issuer, subject) and nothing else: addresses change
+/// owners (OpenID Connect Core 1.0, section 5.7).
+struct Identity {
+  std::string issuer;           ///< as configured, however the provider spells it
+  std::string subject;          ///< 1 to 255 printable ASCII characters
+  std::string email;            ///< one '@', nothing that is not seen; empty when there is none
+  std::string name;             ///< at most 200 bytes of UTF-8 without control characters; may be empty
+  std::string hosted_domain;    ///< Google's "hd": the workspace; may be empty
+  bool email_verified = false;  ///< without it `email` may be anybody's: it must not decide about tenants
+};
+
+/// Reads email, email_verified, name and hd (OpenID Connect Core 1.0, section 5.1) from the claims of an ID token or of
+/// the UserInfo endpoint. What is malformed counts as absent; email_verified is the boolean true or it is false.
+void read_profile(const json::Value& claims, Identity& identity);
+
+/// Whether a member of an object stands there twice. RFC 7515 section 4 and RFC 7519 section 4 let such tokens be
+/// refused, and readers that differ in which one they take must not be played against each other. False for what is no
+/// object.
+bool has_duplicate_members(const json::Value& value);
+
+}  // namespace toolhost::portal
