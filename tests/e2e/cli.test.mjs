@@ -616,6 +616,38 @@ describe('command line', { timeout: 300_000 }, () => {
     assert.match(result.stderr, /TOOLHOST_TEST_UNSET/);
   });
 
+  test('what is missing on this machine is told all at once, before there is a database; elsewhere it need not be there', async (t) => {
+    const directory = await freshDirectory(t);
+    const file = join(directory, 'host.yaml');
+    const data = join(directory, 'data');
+    const lines = [
+      'http:',
+      '  public_url: https://mcp.example.com',
+      '  tls: { certificate: /nowhere/chain.pem, key: "file:/nowhere/key.pem" }',
+      'keys: { pepper: "file:/nowhere/pepper" }',
+      'portal: { sign_in: { client_id: a, client_secret: "env:TOOLHOST_TEST_UNSET", ca_file: /nowhere/ca.pem } }',
+      'plugins: [{ file: tickets.so }, { file: /nowhere/own.so }]',
+    ];
+    await writeFile(file, lines.join('\n'));
+    const places = (text) => [...text.matchAll(/host\.yaml:(\d+):\d+: /g)].map(([, line]) => Number(line));
+    const serve = await toolhost(['serve', '--config', file, '--data-dir', data, '--port', '0']);
+    assert.equal(serve.code, EXIT.usage, serve.stderr);
+    assert.deepEqual(places(serve.stderr), [3, 3, 4, 5, 5]);
+    await assert.rejects(stat(data), 'nothing was made');
+    const check = await toolhost(['check-config', file]);
+    assert.equal(check.code, EXIT.usage, check.stderr);
+    assert.deepEqual(places(check.stderr), [3, 3, 4, 5, 5, 6]);
+    assert.match(check.stderr, /--elsewhere/);
+    assert.equal((await toolhost(['check-config', '--elsewhere', file])).code, EXIT.ok);
+
+    lines.push('metrics: { port: 8080 }');
+    await writeFile(file, lines.join('\n'));
+    const elsewhere = await toolhost(['check-config', '--elsewhere', file]);
+    assert.equal(elsewhere.code, EXIT.usage, elsewhere.stderr);
+    assert.deepEqual(places(elsewhere.stderr), [7]);
+    assert.doesNotMatch(elsewhere.stderr, /--elsewhere/);
+  });
+
   test('the first start prints a key and three snippets to paste, a later one does not', async (t) => {
     const host = await Host.start(t);
     const [key] = /hdsk_[0-9A-Za-z]{32}/.exec(host.output);
@@ -630,6 +662,8 @@ describe('command line', { timeout: 300_000 }, () => {
         env: { HELPDESK_KEY: key },
       },
     ]);
+    const [head] = host.output.split('Your API key');
+    assert.match(head, /\n {2}portal {3}http\S+\/mcp .*\n\n$/, 'the portal comes first, apart from what is pasted');
     assert.ok(host.output.includes(`${host.url}/mcp`) && host.output.includes(`Authorization: Bearer ${key}`));
     assert.equal(
       (await post(host.url, undefined, rpc('ping'), { headers: { Authorization: `Bearer ${key}` } })).status,
@@ -696,6 +730,14 @@ describe('command line', { timeout: 300_000 }, () => {
       'tenants:\n  - name: a\n    settings:\n      tickets:\n        categoriez: []\n',
       5,
       /did you mean 'categories'/,
+    ],
+    ['a public address with a user name', 'http:\n  public_url: https://user@host\n', 2, /the URL holds a user name/],
+    ['a public address below a path', 'http:\n  public_url: https://host/x\n', 2, /a path or a query/],
+    [
+      'a provider without a client_id',
+      'portal:\n  sign_in: {issuer: "https://id.acme.example"}\n',
+      2,
+      /has 'issuer' but no 'client_id'/,
     ],
     ['a time zone of no place', 'tenants:\n  - name: a\n    time_zone: Europe/Berlni\n', 3, /Europe\/Berlin/],
     ['a rate without a unit', 'defaults:\n  limits:\n    key: {rate: 50}\n', 3, /50\/s/],

@@ -1,7 +1,9 @@
 // Starts the real binary in fresh directories and ends it by its own process id.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +33,16 @@ export async function freshDirectory(t) {
   await chmod(directory, 0o755);
   t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
   return directory;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Runs a program to its end: {code, signal, stdout, stderr}. Killed after `limit` milliseconds. */
@@ -116,12 +128,12 @@ export class Host {
           throw new Error(
             `toolhost serve ended with ${this.process.exitCode ?? this.process.signalCode}:\n${this.log}`,
           );
-        return /listening on (http:\/\/127\.0\.0\.1:(\d+))/.exec(this.output);
+        return /listening on (https?:\/\/[^\s:]+(?::(\d+))?)\s/.exec(this.output);
       },
       { limit: 30_000 },
     );
     this.url = serving[1];
-    this.port = Number(serving[2]);
+    this.port = Number(serving[2] ?? port); // a public URL may have none
     /** Milliseconds from the start of the process to its first "listening". */
     this.startedIn = performance.now() - started;
   }
