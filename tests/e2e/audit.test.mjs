@@ -157,21 +157,13 @@ describe('audit', { timeout: 1_800_000 }, () => {
   test('a record that is damaged on disk is told as lost, in the log and in the audit', async (t) => {
     const host = await start(t, { audit: { arguments: 'store' } });
     const key = await host.key();
-    const postmaster = await host.postmaster();
-    process.kill(postmaster, 'SIGSTOP');
-    t.after(() => {
-      try {
-        process.kill(postmaster, 'SIGCONT');
-      } catch {
-        // it has ended with its host
-      }
-    });
+    const goOn = await host.freezeDatabase(t);
     const calls = 60;
     for (let number = 100; number < 100 + calls; number += 1)
       assert.equal(textOf(await callTool(host.url, key, 'write_00', { level: `level ${number}` })), 'done');
     const stopped = host.stop('SIGKILL');
     await sleep(200);
-    process.kill(postmaster, 'SIGCONT');
+    goOn();
     await stopped;
     const journal = join(host.dataDir, 'audit');
     for (const name of await readdir(journal)) {
@@ -258,19 +250,11 @@ describe('audit', { timeout: 1_800_000 }, () => {
     const host = await start(t);
     const key = await host.key();
     const url = await host.command('db', 'url');
-    const postmaster = await host.postmaster();
-    process.kill(postmaster, 'SIGSTOP');
-    t.after(() => {
-      try {
-        process.kill(postmaster, 'SIGCONT');
-      } catch {
-        // it has ended with its host
-      }
-    });
+    const goOn = await host.freezeDatabase(t);
     const done = [];
     for (let number = 0; number < 200; number += 1)
       done.push(textOf(await callTool(host.url, key, 'write_00', { hours: number })));
-    process.kill(postmaster, 'SIGCONT');
+    goOn();
     assert.ok(done.every((text) => text === 'done'));
     await eventually('all are recorded', async () =>
       (await sql(url, "select count(*) from toolhost.audit where tool = 'write_00'")) === '200', { limit: 20_000 }); // prettier-ignore

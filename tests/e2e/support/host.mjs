@@ -168,6 +168,28 @@ export class Host {
     return /^\d+ \(postgres\) [^ZX]/.test(state) ? pid : 0;
   }
 
+  /** Stops PostgreSQL where it is, with every process of it. What is returned lets it go on; the end of the test does. */
+  async freezeDatabase(t) {
+    const postmaster = await this.postmaster();
+    const pids = [postmaster];
+    const signal = (name) => {
+      for (const pid of pids) {
+        try {
+          process.kill(pid, name);
+        } catch {
+          // it has ended
+        }
+      }
+    };
+    signal('SIGSTOP'); // so that there are no new ones
+    const children = await readFile(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8');
+    pids.push(...children.split(' ').filter(Boolean).map(Number));
+    signal('SIGSTOP');
+    const goOn = () => signal('SIGCONT');
+    t.after(goOn);
+    return goOn;
+  }
+
   /** A command of the binary on this host's data directory; must succeed. */
   command(...args) {
     return toolhostOk([...args, ...this.configArgs, '--data-dir', this.dataDir]);

@@ -23,7 +23,10 @@ class WorkPoolTest : public ::testing::Test {
     begun.get_future().wait();
   }
   bool post(const std::string& sender) {
-    return pool_.post(sender, [this, sender](Desk&) { done_.push_back(sender); });
+    return pool_.post(sender, [this, sender](Desk&) {
+      const std::lock_guard lock(mutex_);
+      done_.push_back(sender);
+    });
   }
   void let_go() { gate_.set_value(); }
   void wait_for_all() {
@@ -32,8 +35,14 @@ class WorkPoolTest : public ::testing::Test {
     last.get_future().wait();
   }
 
+  std::vector<std::string> done() {
+    const std::lock_guard lock(mutex_);
+    return done_;
+  }
+
   std::promise<void> gate_;
-  std::vector<std::string> done_;  // by the pool's thread
+  std::mutex mutex_;
+  std::vector<std::string> done_;
   WorkPool<Desk> pool_{1, {.waiting = 6, .waiting_of_sender = 3}, [] { return std::make_unique<Desk>(); }};
 };
 
@@ -53,7 +62,7 @@ TEST_F(WorkPoolTest, SendersTakeTurns) {
   post("ben");
   let_go();
   wait_for_all();
-  EXPECT_THAT(done_, ElementsAre("flood", "ana", "ben", "flood", "flood"));
+  EXPECT_THAT(done(), ElementsAre("flood", "ana", "ben", "flood", "flood"));
   EXPECT_TRUE(post("flood")) << "what is done counts no more";
 }
 
