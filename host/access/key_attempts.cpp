@@ -76,8 +76,10 @@ void KeyAttempts::refused(std::string_view x_api_key, std::string_view authoriza
 
 void KeyAttempts::note_accepted(const Caller& caller, bool is_x_api_key, std::string_view address) noexcept {
   const auto now = Clock::now();
-  if (now.time_since_epoch().count() > watched_until_.load(std::memory_order_relaxed)) {
-    watched_until_.store(0, std::memory_order_relaxed);
+  auto until = watched_until_.load(std::memory_order_relaxed);
+  if (now.time_since_epoch().count() > until) {
+    // Unless somebody began to look just now.
+    watched_until_.compare_exchange_strong(until, 0, std::memory_order_relaxed);
     return;
   }
   note({.at = now,

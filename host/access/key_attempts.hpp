@@ -47,15 +47,15 @@ struct KeyAttempt {
   KeyHeader header = KeyHeader::kNone;
   KeyFlaw flaw = KeyFlaw::kNone;
   std::size_t length = 0;   ///< bytes
-  std::string prefix;       ///< public_prefix() of what begins like a key and is longer than one; else empty
+  std::string prefix;       ///< public_prefix() of what begins like a key and has more behind it; else empty
   std::string tail;         ///< the last three characters, when there are enough that they give nothing away
-  std::uint32_t count = 1;  ///< of the same kind, one after the other
+  std::uint32_t count = 1;  ///< how many were alike
 };
 
 /// What has arrived lately at this host: who connects an assistant can see why it does not work. Some hundred kinds of
 /// arrival, of them 32 refusals of one address (IPv6: of one /64), so that nobody's noise hides what others look for;
 /// the longest unheard is given up first, of the address that has the most. Refusals are always noted, accepted
-/// requests only while somebody watches: they cost nothing otherwise. Any thread.
+/// requests only while somebody watches, of all callers then, one lock each. Any thread.
 class KeyAttempts {
  public:
   using Clock = std::chrono::system_clock;

@@ -98,10 +98,8 @@ Page Visit::team() {
 Page Visit::account() {
   auto sessions = desk_.store->sessions_of(person());
   if (!sessions) return failed(sessions.error());
-  return account_page(scene(), {.tenants = tenants_,
-                                .sessions = std::move(*sessions),
-                                .current = person_->session.number,
-                                .signed_in_at = person_->session.created_at});
+  return account_page(scene(),
+                      {.tenants = tenants_, .sessions = std::move(*sessions), .current = person_->session.number});
 }
 
 Page Visit::end_session() {

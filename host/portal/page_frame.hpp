@@ -8,7 +8,7 @@
 
 namespace toolhost::portal {
 
-/// An answer of the portal: a page, a redirect or an asset.
+/// An answer of the portal: a page or a redirect.
 struct Page {
   unsigned status = 200;
   std::string_view content_type = "text/html; charset=utf-8";  ///< static text

@@ -10,7 +10,6 @@ struct AccountView {
   std::vector<TenantChoice> tenants;
   std::vector<storage::SessionRow> sessions;
   std::int64_t current = 0;  ///< the session that looks
-  Moment signed_in_at;
 };
 Page account_page(const Scene& scene, const AccountView& view);
 

@@ -138,7 +138,6 @@ std::string_view outcome_text(std::string_view outcome, std::string_view reason)
   if (outcome == "invalid_arguments") return "The assistant filled in something wrong and was told what";
   if (outcome == "unknown_tool") return "The assistant asked for a tool that does not exist for this key";
   if (outcome == "timeout") return "It took too long";
-  if (outcome == "cancelled") return "The assistant gave up waiting";
   if (outcome == "unavailable") return "A part of the server was away; it may be tried again";
   if (outcome == "denied") return "Refused";
   if (outcome == "limit") return "Refused: too many calls; it may be tried again";

@@ -38,8 +38,8 @@ constexpr std::string_view kAssetFields =
     "X-Content-Type-Options: nosniff\r\n"
     "Cross-Origin-Resource-Policy: same-origin\r\n";
 
-/// RFC 6797. It holds for every port of the host: only where people open the usual one, and never on a loopback name
-/// (section 8.1.1 and what else is developed there).
+/// RFC 6797. It holds for every port of the host: only where people open the usual one, and never on a loopback name,
+/// where other programs are developed.
 constexpr std::string_view kOnlyHttps = "Strict-Transport-Security: max-age=31536000\r\n";
 bool is_https_alone(std::string_view base_url) {
   const auto url = transport::parse_url(base_url);

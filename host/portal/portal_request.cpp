@@ -9,6 +9,7 @@ namespace toolhost::portal {
 namespace {
 
 constexpr std::size_t kMostFields = 100;
+constexpr std::size_t kLongestQuery = 300;  // that signing in leads back to
 constexpr std::size_t kLongestUserAgent = 300;
 
 int digit_of(char c) noexcept {
@@ -108,6 +109,8 @@ PortalRequest make_portal_request(const transport::HttpRequest& from, std::strin
   PortalRequest request;
   request.method = from.method;
   request.path = from.path;
+  request.target = from.path;
+  if (!from.query.empty() && from.query.size() <= kLongestQuery) request.target.append("?").append(from.query);
   if (auto query = parse_form(from.query)) request.query = std::move(*query);
   request.cookies = parse_cookies(from.cookie);
   request.origin = from.origin;

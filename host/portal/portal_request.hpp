@@ -35,6 +35,7 @@ Fields parse_cookies(std::string_view text);
 struct PortalRequest {
   transport::Method method = transport::Method::kGet;
   std::string path;  ///< as sent; every path of the portal is plain ASCII
+  std::string target;  ///< path with its query, when that is of a sensible length
   Fields query, form, cookies;
   std::string origin, sec_fetch_site, user_agent;
   std::string address;       ///< of the client

@@ -208,7 +208,7 @@ Page Visit::to_sign_in() const {
   const bool was_here = request_.cookies.has(session_cookie_name(request_.is_secure));
   std::string to = "/mcp/sign-in?";
   if (was_here) to += "done=ended&";
-  if (!request_.is_post()) to += "next=" + transport::form_encoded(safe_next(request_.path));
+  if (!request_.is_post()) to += "next=" + transport::form_encoded(safe_next(request_.target));
   return see_other(to);
 }
 

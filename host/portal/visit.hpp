@@ -144,7 +144,7 @@ class Visit {
   };
   Result<Target> target();
   [[nodiscard]] Page show_new_key(const access::NewKey& key, NewKeyView view) const;
-  /// The new secret of a form that may be sent once; nothing when its token is none.
+  /// The token of a form that may be sent once; nothing when it is none.
   [[nodiscard]] std::optional<storage::OnceToken> read_once() const;
   /// The key that the form wants, or what is wrong with it.
   storage::NewPortalKey wanted_key(KeyForm& form) const;

@@ -16,7 +16,7 @@ export async function startBrowser(t) {
 
 /**
  * A page in a context of its own, that is somebody else's browser. `page.seen` are the URLs of all its requests,
- * `page.troubles` what scripts threw and the policy refused, `page.stored` answers that were not "no-store".
+ * `page.troubles` what scripts threw and the policy refused, `page.documents` the answers to navigations.
  */
 export async function openPage(t, browser, { url, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, baseURL: url, ...options });

@@ -87,6 +87,7 @@ class Browser {
     const auto mark = target.find('?');
     if (mark != std::string::npos) request.query = *parse_form(std::string_view(target).substr(mark + 1));
     request.path = target.substr(0, mark);
+    request.target = target;
     request.base_url = base_;
     request.is_secure = base_.starts_with("https://");
     request.address = "127.0.0.1";

@@ -21,6 +21,7 @@ TEST_F(VisitTest, StrangersSeeTheSignInAndNothingElse) {
     EXPECT_EQ(page.status, 303U) << path;
     EXPECT_THAT(page.headers, HasSubstr("Location: /mcp/sign-in?next=%2Fmcp"));
   }
+  EXPECT_THAT(ana_.get("/mcp/activity?key=2").headers, HasSubstr("next=%2Fmcp%2Factivity%3Fkey%3D2\r"));
   EXPECT_EQ(ana_.get("/mcp/check/live").status, 401U);
   EXPECT_EQ(ana_.get("/mcp/nothing").status, 404U);
 }

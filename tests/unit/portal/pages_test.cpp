@@ -113,7 +113,7 @@ TEST_F(Pages, NamesNeverBecomeMarkup) {
         replace_page(scene, bad, kAttack, {}), create_page(scene, form, tenants, {std::string(kAttack), "b"}),
         shown_once_page(scene, {.key = kAttack, .row = bad, .base_url = std::string(kAttack)}),
         key_page(scene, place, {bad, {day}, {error}}), activity_page(scene, {{bad}, KeyId{17}, {day}, {error}}),
-        team_page(scene, {tenants, tenants[0], {bad}, {day}}), account_page(scene, {tenants, {session}, 2, {}}),
+        team_page(scene, {tenants, tenants[0], {bad}, {day}}), account_page(scene, {tenants, {session}, 2}),
         check_page(scene, {{attempt}, {bad}, std::string(kAttack)}), connect_page(scene, kAttack)}) {
     EXPECT_THAT(page.body, Not(HasSubstr("<script>alert")));
     EXPECT_THAT(page.body, Not(HasSubstr("<b>")));
