@@ -34,7 +34,7 @@ Fields parse_cookies(std::string_view text);
 /// A request as the pages see it: a copy, which may outlive the connection.
 struct PortalRequest {
   transport::Method method = transport::Method::kGet;
-  std::string path;  ///< as sent; every path of the portal is plain ASCII
+  std::string path;    ///< as sent; every path of the portal is plain ASCII
   std::string target;  ///< path with its query, when that is of a sensible length
   Fields query, form, cookies;
   std::string origin, sec_fetch_site, user_agent;
