@@ -1,43 +1,19 @@
 // What the page of a new key says to paste into each assistant, copied with its button and used as the assistant does.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { arrive, openPage, signIn, startBrowser } from './support/browser.mjs';
+import { overStdio } from './support/clients.mjs';
 import { eventually, run } from './support/host.mjs';
 import { ANA, aroundSuite, startPortal } from './support/portal.mjs';
 import { post, rpc } from './support/raw.mjs';
 
-const MODULES = join(dirname(fileURLToPath(import.meta.url)), 'node_modules');
-
 const overHttp = (url, headers) => new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
 const overSse = (url, headers) => new SSEClientTransport(new URL(url), { requestInit: { headers } });
-
-/** "npx -y mcp-remote ...", as Claude Desktop starts it, with the package that is here instead of the newest. */
-function overStdio({ args, env }, home) {
-  const own = args.slice(args.indexOf('mcp-remote') + 1);
-  assert.ok(
-    own.every((arg) => !arg.includes(' ')),
-    'Windows breaks arguments with a space',
-  );
-  return new StdioClientTransport({
-    command: process.execPath,
-    args: [join(MODULES, 'mcp-remote/dist/proxy.js'), ...own],
-    env: {
-      PATH: process.env.PATH,
-      HOME: home,
-      MCP_REMOTE_CONFIG_DIR: join(home, '.mcp-auth'),
-      BROWSER: '/bin/true',
-      ...env,
-    },
-    stderr: 'ignore',
-  });
-}
 
 const ofFile = (text) => Object.values(JSON.parse(text).mcpServers)[0];
 const valueOf = (text, name) => new RegExp(`^${name} +(\\S.*)$`, 'm').exec(text)[1];

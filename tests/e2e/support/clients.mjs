@@ -1,4 +1,5 @@
 // The MCP clients that people use, each behind the same three functions: listTools(), callTool(name, args), close().
+import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -118,4 +119,25 @@ export function inspector(url, key, transport, home) {
       invoke('--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args)),
     close: async () => {},
   };
+}
+
+/** "npx -y mcp-remote ...", as Claude Desktop starts it, with the package that is here instead of the newest. */
+export function overStdio({ args, env }, home) {
+  const own = args.slice(args.indexOf('mcp-remote') + 1);
+  assert.ok(
+    own.every((arg) => !arg.includes(' ')),
+    'Windows breaks arguments with a space',
+  );
+  return new StdioClientTransport({
+    command: process.execPath,
+    args: [join(MODULES, 'mcp-remote/dist/proxy.js'), ...own],
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      MCP_REMOTE_CONFIG_DIR: join(home, '.mcp-auth'),
+      BROWSER: '/bin/true',
+      ...env,
+    },
+    stderr: 'ignore',
+  });
 }
