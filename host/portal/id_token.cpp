@@ -163,7 +163,7 @@ bool is_signed_with(std::string_view token, const SigningKeys::Key& key) {
 // --- Claims ---
 
 bool is_issuer(std::string_view said, std::string_view expected) {
-  return said == expected || (expected == "https://accounts.google.com" && said == "accounts.google.com");
+  return said == expected || (expected == kGoogleIssuer && said == "accounts.google.com");
 }
 
 /// Items 3 to 5 of section 3.1.3.7: for us; with others only when it was made for us.

@@ -44,13 +44,13 @@ bool is_seen_as_it_is(std::string_view text) noexcept {
   return true;
 }
 
+}  // namespace
+
 bool is_address(std::string_view text) {
   const auto at = text.find('@');
   return text.size() <= kMostEmailBytes && at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
          text.find('@', at + 1) == std::string_view::npos && is_seen_as_it_is(text);
 }
-
-}  // namespace
 
 void read_profile(const json::Value& claims, Identity& identity) {
   identity.name = clean_name(text_of(claims, "name"));

@@ -1,9 +1,12 @@
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "base/json.hpp"
 
 namespace toolhost::portal {
+
+inline constexpr std::string_view kGoogleIssuer = "https://accounts.google.com";
 
 /// Who somebody is, as the sign-in provider says. The person is (issuer, subject) and nothing else: addresses change
 /// owners (OpenID Connect Core 1.0, section 5.7).
@@ -19,6 +22,10 @@ struct Identity {
 /// Reads email, email_verified, name and hd (OpenID Connect Core 1.0, section 5.1) from the claims of an ID token or of
 /// the UserInfo endpoint. What is malformed counts as absent; email_verified is the boolean true or it is false.
 void read_profile(const json::Value& claims, Identity& identity);
+
+/// One '@' with something on both sides, at most 254 bytes (RFC 5321, 4.5.3.1.3, less the brackets), and nothing by
+/// which it could be taken for another: no quoting, nothing that is not seen.
+bool is_address(std::string_view text);
 
 /// Whether a member of an object stands there twice. RFC 7515 section 4 and RFC 7519 section 4 let such tokens be
 /// refused, and readers that differ in which one they take must not be played against each other. False for what is no

@@ -12,7 +12,7 @@
 namespace toolhost::portal {
 
 struct OidcConfig {
-  std::string issuer = "https://accounts.google.com";  ///< https; http only on loopback, for tests and local providers
+  std::string issuer{kGoogleIssuer};  ///< https; http only on loopback, for tests and local providers
   std::string client_id;
   Secret client_secret;                   ///< empty: a public client, which PKCE alone protects
   std::string ca_file;                    ///< PEM; instead of the system's certificate authorities

@@ -2,11 +2,9 @@
 #include <chrono>
 #include <string>
 
-#include "base/result.hpp"
+#include "portal/identity.hpp"
 
 namespace toolhost::portal {
-
-inline constexpr std::string_view kGoogleIssuer = "https://accounts.google.com";
 
 struct PortalConfig {
   std::string product = "Toolhost";  ///< what people call the system

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/cut.hpp"
 #include "base/lower.hpp"
 
 namespace toolhost::portal {
@@ -33,19 +34,6 @@ std::optional<std::string> decoded(std::string_view text) {
     at += 2;
   }
   return out;
-}
-
-std::string_view take_until(std::string_view& text, char separator) noexcept {
-  const auto at = text.find(separator);
-  const auto part = text.substr(0, at);
-  text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
-  return part;
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool is_form(std::string_view content_type) noexcept {

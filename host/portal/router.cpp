@@ -1,5 +1,6 @@
 #include "portal/router.hpp"
 
+#include "base/cut.hpp"
 #include "base/lower.hpp"
 
 namespace toolhost::portal {
@@ -12,23 +13,9 @@ std::string_view take_segment(std::string_view& path) noexcept {
   return segment;
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-/// What stands in front of the separator, which is taken away with it.
-std::string_view take_until(std::string_view& text, char separator) noexcept {
-  const auto at = text.find(separator);
-  const auto part = trimmed(text.substr(0, at));
-  text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
-  return part;
-}
-
 /// "q=0", "q=0.0", ...
 bool is_weight_of_nothing(std::string_view parameter) noexcept {
-  const auto name = take_until(parameter, '=');
+  const auto name = trimmed(take_until(parameter, '='));
   return equals_ignoring_case(name, "q") && parameter.starts_with('0') &&
          trimmed(parameter).find_first_not_of("0.") == std::string_view::npos;
 }
@@ -38,7 +25,7 @@ bool is_weight_of_nothing(std::string_view parameter) noexcept {
 bool accepts_html(std::string_view accept) noexcept {
   while (!accept.empty()) {
     auto range = take_until(accept, ',');
-    if (!equals_ignoring_case(take_until(range, ';'), "text/html")) continue;
+    if (!equals_ignoring_case(trimmed(take_until(range, ';')), "text/html")) continue;
     bool is_wanted = true;
     while (!range.empty())
       if (is_weight_of_nothing(take_until(range, ';'))) is_wanted = false;

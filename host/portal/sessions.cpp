@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kIdBytes = 32;
 constexpr std::chrono::seconds kTouchEvery = std::chrono::minutes(1);
-constexpr std::string_view kLifetime = "604800";  // 7 days, as the database keeps it
+constexpr std::chrono::seconds kLifetime = std::chrono::days(7);  // as the database keeps it
 
 /// What the database calls the session of a cookie; nothing for what cannot be one.
 std::optional<storage::SecretHash> hash_of(std::string_view cookie) {
@@ -67,15 +67,16 @@ std::string_view session_cookie_name(bool is_secure) noexcept {
   return is_secure ? "__Host-toolhost" : "toolhost";
 }
 
-std::string set_session_cookie(std::string_view value, bool is_secure) {
+std::string set_cookie(std::string_view name, std::string_view value, std::chrono::seconds lifetime, bool is_secure) {
   std::string field = "Set-Cookie: ";
-  field += session_cookie_name(is_secure);
-  field += '=';
-  field += value;
-  field += "; Path=/; HttpOnly; SameSite=Lax; Max-Age=";
-  field += value.empty() ? "0" : kLifetime;
+  field.append(name).append("=").append(value).append("; Path=/; HttpOnly; SameSite=Lax; Max-Age=");
+  field += std::to_string(value.empty() ? 0 : lifetime.count());
   if (is_secure) field += "; Secure";
   return field + "\r\n";
+}
+
+std::string set_session_cookie(std::string_view value, bool is_secure) {
+  return set_cookie(session_cookie_name(is_secure), value, kLifetime, is_secure);
 }
 
 }  // namespace toolhost::portal

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,10 @@ class Sessions {
 std::string_view session_cookie_name(bool is_secure) noexcept;
 /// Whether a cookie could be a session's, by its form alone. Any thread.
 bool may_be_session(std::string_view cookie);
-/// The response's field that sets it, CRLF included. An empty value takes the cookie away.
+/// The response's field that sets a cookie for the whole host, CRLF included. SameSite=Lax: the browser brings it along
+/// when the sign-in provider sends it back. An empty value takes the cookie away.
+std::string set_cookie(std::string_view name, std::string_view value, std::chrono::seconds lifetime, bool is_secure);
+/// That of the session's cookie.
 std::string set_session_cookie(std::string_view value, bool is_secure);
 
 }  // namespace toolhost::portal

@@ -7,8 +7,6 @@
 namespace toolhost::portal {
 namespace {
 
-constexpr std::size_t kLongestAddress = 254;  // RFC 5321, 4.5.3.1.3, less the brackets
-
 constexpr int kMostAttempts = 8;  // of one browser at a time, in as many tabs
 
 /// Each attempt has one of its own, so that two tabs do not end each other's.
@@ -17,30 +15,10 @@ std::string attempt_cookie_name(bool is_secure, int place) {
          (place == 0 ? "" : "-" + std::to_string(place));
 }
 
-/// Lax: the browser brings it along when the provider sends it back. Empty: takes it away.
-std::string set_attempt_cookie(std::string_view name, std::string_view value, bool is_secure) {
-  std::string field = "Set-Cookie: ";
-  field += name;
-  field += '=';
-  field += value;
-  field += "; Path=/; HttpOnly; SameSite=Lax; Max-Age=";
-  field += value.empty() ? "0" : std::to_string(std::chrono::seconds(SealedCookie::kLifetime).count());
-  if (is_secure) field += "; Secure";
-  return field + "\r\n";
-}
-
 std::string host_of(std::string_view url) {
   const auto scheme = url.find("://");
   if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
   return std::string(url.substr(0, url.find_first_of("/:")));
-}
-
-/// Good enough to be somebody: one @ with something on both sides, nothing that is not seen.
-bool is_address(std::string_view text) noexcept {
-  const auto at = text.find('@');
-  return text.size() <= kLongestAddress && at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
-         text.find('@', at + 1) == std::string_view::npos &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
 }
 
 storage::OnceToken token_of(const SignInAttempt& attempt) {
@@ -91,7 +69,8 @@ Page Visit::start_sign_in() {
     *url += premises_.config.issuer == kGoogleIssuer ? "&prompt=select_account" : "&prompt=login";
   if (!transport::is_header_value(*url)) return sign_in_failed("The sign-in provider’s address cannot be used.");
   auto page = see_other(*url);
-  page.headers += set_attempt_cookie(free_attempt_cookie(), premises_.sign_in_cookie.seal(attempt), request_.is_secure);
+  page.headers += set_cookie(free_attempt_cookie(), premises_.sign_in_cookie.seal(attempt), SealedCookie::kLifetime,
+                             request_.is_secure);
   return page;
 }
 
@@ -135,7 +114,7 @@ Page Visit::end_sign_in() {
         "It took more than ten minutes, or was begun in another window or browser. Please sign in again.");
   }
   auto page = end_attempt(open->attempt);
-  page.headers += set_attempt_cookie(open->cookie_name, {}, request_.is_secure);
+  page.headers += set_cookie(open->cookie_name, {}, std::chrono::seconds(0), request_.is_secure);
   return page;
 }
 
@@ -174,7 +153,8 @@ Result<> Visit::take_note_of(const storage::NewPerson& person) {
 Page Visit::sign_in_locally() {
   if (!premises_.config.local_sign_in || premises_.provider != nullptr) return not_found();
   auto email = lower(request_.form.get("email"));
-  if (is_address(email)) {
+  const bool is_plain = std::ranges::all_of(email, [](char c) { return c > ' ' && c < 0x7F; });
+  if (is_plain && is_address(email)) {
     return welcome({.issuer = std::string(kLocalIssuer), .subject = email, .email = email, .email_verified = true},
                    request_.form.get("next"));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cut.hpp"
 #include "base/json_writer.hpp"
 #include "base/lower.hpp"
 
@@ -11,16 +12,6 @@ namespace {
 constexpr std::chrono::milliseconds kPauseOfRefusals{100};
 
 constexpr std::string_view kJson = "application/json";
-
-/// Cuts `text` at the first `separator`; what is before it comes back without surrounding white space.
-std::string_view take_until(std::string_view& text, char separator) noexcept {
-  const auto at = text.find(separator);
-  auto part = text.substr(0, at);
-  text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
-  while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
-  while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
-  return part;
-}
 
 }  // namespace
 
@@ -99,7 +90,7 @@ void respond_stopped(transport::HttpResponse& response, StopReason reason) {
 }
 
 bool is_json(std::string_view content_type) noexcept {
-  return equals_ignoring_case(take_until(content_type, ';'), kJson);
+  return equals_ignoring_case(trimmed(take_until(content_type, ';')), kJson);
 }
 
 bool accepts(std::string_view accept, std::string_view type) noexcept {
@@ -107,7 +98,7 @@ bool accepts(std::string_view accept, std::string_view type) noexcept {
   const auto family = type.substr(0, type.find('/') + 1);
   while (!accept.empty()) {
     auto entry = take_until(accept, ',');
-    const auto range = take_until(entry, ';');
+    const auto range = trimmed(take_until(entry, ';'));
     if (range == "*/*" || equals_ignoring_case(range, type)) return true;
     if (range.ends_with("/*") && equals_ignoring_case(range.substr(0, range.size() - 1), family)) return true;
   }
@@ -116,8 +107,8 @@ bool accepts(std::string_view accept, std::string_view type) noexcept {
 
 std::string_view query_parameter(std::string_view query, std::string_view name) noexcept {
   while (!query.empty()) {
-    auto value = take_until(query, '&');
-    if (take_until(value, '=') == name) return value;
+    auto value = trimmed(take_until(query, '&'));
+    if (trimmed(take_until(value, '=')) == name) return value;
   }
   return {};
 }

@@ -21,6 +21,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "base/cut.hpp"
 #include "base/deadline.hpp"
 #include "base/lower.hpp"
 #include "transport/http.hpp"
@@ -301,12 +302,6 @@ std::optional<std::int64_t> seconds_in(std::string_view digits) {
   return error == std::errc::result_out_of_range ? kMost : std::min(seconds, kMost);
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<HttpsClient>> HttpsClient::create(HttpsClientConfig config) {
@@ -318,9 +313,7 @@ Result<std::unique_ptr<HttpsClient>> HttpsClient::create(HttpsClientConfig confi
 std::optional<std::chrono::seconds> freshness_of(std::string_view cache_control, std::string_view age) {
   std::optional<std::int64_t> seconds;
   while (!cache_control.empty()) {
-    const auto comma = std::min(cache_control.find(','), cache_control.size());
-    const std::string directive = lower(trimmed(cache_control.substr(0, comma)));
-    cache_control.remove_prefix(std::min(comma + 1, cache_control.size()));
+    const std::string directive = lower(trimmed(take_until(cache_control, ',')));
     if (directive == "no-store" || directive == "no-cache") return std::chrono::seconds::zero();
     if (directive.starts_with("max-age=") && !seconds) seconds = seconds_in(std::string_view(directive).substr(8));
   }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/cut.hpp"
+
 namespace toolhost::transport {
 namespace {
 
@@ -29,18 +31,12 @@ bool has_same_start(std::span<const unsigned char> a, std::span<const unsigned c
   return rest == 0 || (a[whole] >> (8 - rest)) == (b[whole] >> (8 - rest));
 }
 
-std::string_view trim(std::string_view text) noexcept {
-  const std::size_t from = text.find_first_not_of(" \t");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
-
 /// Takes the last entry off a list.
 std::string_view take_last(std::string_view& list) noexcept {
   const std::size_t comma = list.rfind(',');
   const std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
   list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
-  return trim(last);
+  return trimmed(last);
 }
 
 /// Some proxies write the port, too: "192.0.2.1:4711", "[2001:db8::1]:4711".

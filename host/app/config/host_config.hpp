@@ -12,6 +12,7 @@
 #include "base/source_place.hpp"
 #include "observability/log.hpp"
 #include "plugin_runtime/plugin_host.hpp"
+#include "portal/identity.hpp"
 #include "protocol/mcp_endpoint.hpp"
 #include "transport/http.hpp"
 
@@ -49,7 +50,7 @@ struct AuditConfig {
 /// Where people sign in and make their keys.
 struct PortalSettings {
   bool enabled = true;
-  std::string issuer = "https://accounts.google.com";
+  std::string issuer{portal::kGoogleIssuer};
   std::string client_id;                         ///< empty: nobody signs in with a provider
   std::optional<SecretReference> client_secret;  ///< empty: a public client
   std::string ca_file, provider_name;
