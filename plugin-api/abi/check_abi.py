@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Holds toolhost/plugin.h and built plugins to the promises of ABI.md.
 
-  check_abi.py layout INCLUDE_DIR GOLDEN --clang CLANG [--compiler CC]... [--write]
-      The header's layout, as each compiler lays it out, is the golden one. --write accepts appended fields and new
-      constants into GOLDEN, and refuses everything else.
+  check_abi.py layout INCLUDE_DIR GOLDEN_DIR --clang CLANG [--compiler CC]... [--write]
+      The header's layout at each TH_ABI_TARGET, as each compiler lays it out, is GOLDEN_DIR/layout-1.MINOR.golden, and
+      each minor only appends to the one before. --write accepts appended fields and new constants into the newest
+      file, and refuses everything else.
   check_abi.py threads INCLUDE_DIR --clang CLANG
       Every function of the ABI names its threads with TH_ON(any|worker|load).
   check_abi.py exports PLUGIN...
@@ -36,10 +37,19 @@ class Function:
         self.name, self.threads = name, None
 
 
-def read_header(include_dir, clang):
+def newest_minor(include_dir):
+    header = (pathlib.Path(include_dir) / "toolhost" / "plugin.h").read_text()
+    return int(re.search(r"^#define TH_ABI_MINOR (\d+)u", header, re.MULTILINE).group(1))
+
+
+def target_option(minor):
+    return f"-DTH_ABI_TARGET={minor}u"
+
+
+def read_header(include_dir, clang, minor):
     """The ABI's structs [(struct, [(field, type)])] and functions, from clang's syntax tree."""
     dump = run(clang, "-std=c99", "-fsyntax-only", "-fno-color-diagnostics", "-Xclang", "-ast-dump", f"-I{include_dir}",
-               "-x", "c", "-", text=INCLUDE)
+               target_option(minor), "-x", "c", "-", text=INCLUDE)
     structs, functions = [], []
     records = []  # open ones: (indentation, name or None, fields of an unnamed union)
     anonymous = None  # fields of the unnamed union that has just ended
@@ -74,14 +84,14 @@ def read_header(include_dir, clang):
     return structs, functions
 
 
-def read_constants(include_dir, clang):
+def read_constants(include_dir, clang, minor):
     """The ABI's constants and the text of their values."""
-    macros = run(clang, "-std=c99", "-dM", "-E", f"-I{include_dir}", "-x", "c", "-", text=INCLUDE)
+    macros = run(clang, "-std=c99", "-dM", "-E", f"-I{include_dir}", target_option(minor), "-x", "c", "-", text=INCLUDE)
     found = re.findall(r"^#define (TH_\w+) (.+)$", macros, re.MULTILINE)
     return sorted((name, value) for name, value in found if name not in NOT_PROMISED)
 
 
-def measure(include_dir, compiler, structs):
+def measure(include_dir, compiler, minor, structs):
     """The layout as lines 'struct size' and 'struct.field offset size', from a program built with `compiler`."""
     lines = []
     for struct, fields in structs:
@@ -91,7 +101,7 @@ def measure(include_dir, compiler, structs):
     program = "#include <stdio.h>\n" + INCLUDE + "int main(void) {\n" + "\n".join(lines) + "\nreturn 0; }\n"
     with tempfile.TemporaryDirectory() as directory:
         binary = f"{directory}/layout"
-        run(compiler, "-std=c99", f"-I{include_dir}", "-x", "c", "-", "-o", binary, text=program)
+        run(compiler, "-std=c99", f"-I{include_dir}", target_option(minor), "-x", "c", "-", "-o", binary, text=program)
         return run(binary).splitlines()
 
 
@@ -147,26 +157,38 @@ def breaks(old, new):
     return found
 
 
+def read_layout(include_dir, compilers, minor):
+    """The layout at one target, and what the compilers disagree about."""
+    structs, _ = read_header(include_dir, compilers[0], minor)
+    constants = read_constants(include_dir, compilers[0], minor)
+    layouts = [layout_text(measure(include_dir, compiler, minor, structs), structs, constants)
+               for compiler in compilers]
+    return layouts[0], [f"{compiler} lays minor {minor} out in another way than {compilers[0]}"
+                        for compiler, layout in zip(compilers, layouts) if layout != layouts[0]]
+
+
 def check_layout(arguments):
-    structs, _ = read_header(arguments.include_dir, arguments.clang)
-    constants = read_constants(arguments.include_dir, arguments.clang)
-    layouts = {compiler: layout_text(measure(arguments.include_dir, compiler, structs), structs, constants)
-               for compiler in [arguments.clang, *arguments.compiler]}
-    current = layouts[arguments.clang]
-    found = [f"{compiler} lays the header out in another way than {arguments.clang}"
-             for compiler, layout in layouts.items() if layout != current]
-    golden = arguments.golden.read_text() if arguments.golden.exists() else ""
-    found += breaks(golden, current)
-    if not found and current != golden:
-        if arguments.write:
-            arguments.golden.write_text(current)
-        else:
-            found.append(f"{arguments.golden} lacks what was appended: run with --write; add a line to CHANGELOG.md")
+    newest = newest_minor(arguments.include_dir)
+    found, before = [], ""
+    for minor in range(newest + 1):
+        path = arguments.golden / f"layout-1.{minor}.golden"
+        golden = path.read_text() if path.exists() else ""
+        layout, differences = read_layout(arguments.include_dir, [arguments.clang, *arguments.compiler], minor)
+        problems = differences + breaks(before, layout) + breaks(golden, layout)
+        if not problems and layout != golden:
+            if minor < newest:
+                problems.append(f"minor {minor} is closed: show what is new from TH_ABI_TARGET {newest} on")
+            elif arguments.write and not found:
+                path.write_text(layout)
+            else:
+                problems.append(f"{path} lacks what was appended: run with --write; add a line to CHANGELOG.md")
+        found += [problem for problem in problems if problem not in found]
+        before = layout
     return found
 
 
 def check_threads(arguments):
-    _, functions = read_header(arguments.include_dir, arguments.clang)
+    _, functions = read_header(arguments.include_dir, arguments.clang, newest_minor(arguments.include_dir))
     if not functions:
         return ["the header has no function"]
     return [f"{function.name} does not say TH_ON(any), TH_ON(worker) or TH_ON(load)"

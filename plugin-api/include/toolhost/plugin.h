@@ -1,4 +1,4 @@
-/* toolhost/plugin.h - the contract between Toolhost and a plugin: ABI major 1, minor 0.
+/* toolhost/plugin.h - the contract between Toolhost and a plugin: ABI major 1, minors 0 and 1.
  * C99; needs nothing but <stddef.h> and <stdint.h>. For ELF on 64-bit Linux.
  *
  * A plugin is a shared library with two symbols: toolhost_card_v1 (who it is, readable without running it) and
@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define TH_ABI_MAJOR 1u
-#define TH_ABI_MINOR 0u /* the newest minor that this header knows */
+#define TH_ABI_MINOR 1u /* the newest minor that this header knows */
 
 /* The newest minor that this header shows. Define it before including to see more; by default a plugin sees, and so
  * needs, only what the oldest host has. */
@@ -86,6 +86,9 @@ typedef int32_t th_status;
 #define TH_E_UNSUPPORTED (-10) /* this host does not have it */
 #define TH_E_MISUSE (-11)      /* the contract was broken: wrong thread, wrong order, wrong handle */
 #define TH_E_INTERNAL (-12)    /* everything else; the client sees a correlation id and no text of the plugin */
+#if TH_ABI_TARGET >= 1
+#define TH_E_ASKED (-13) /* the client is being asked: return this now; the handler runs again with the answers */
+#endif
 
 typedef struct th_uuid {
   uint8_t b[16]; /* network byte order */
@@ -201,6 +204,38 @@ typedef struct th_error {
   th_str detail;        /* what the database said; for the log, never for the client */
 } th_error;
 
+#if TH_ABI_TARGET >= 1
+/* The kinds of th_content, and which of its fields each needs. What a kind does not name it does not take. */
+#define TH_C_TEXT 0u  /* text */
+#define TH_C_IMAGE 1u /* bytes (raw: the host encodes them), mime_type */
+#define TH_C_AUDIO 2u /* as TH_C_IMAGE */
+#define TH_C_LINK \
+  3u                     /* a resource that the client may read: uri, name; may have title, description, mime_type,
+                          * size, icons_json */
+#define TH_C_RESOURCE 4u /* a resource itself: uri, and text, or bytes with TH_C_IS_BYTES; may have mime_type */
+
+#define TH_C_IS_BYTES (1u << 0) /* TH_C_RESOURCE: `bytes` counts, not `text` */
+
+/* One block of content. Written by the plugin, borrowed; grows, so keep no array of it. */
+typedef struct th_content {
+  uint32_t struct_size;
+  uint32_t kind;     /* TH_C_* */
+  uint32_t flags;    /* TH_C_IS_BYTES or 0 */
+  uint32_t reserved; /* 0 */
+  th_str text;
+  th_str bytes;
+  th_str mime_type; /* e.g. "image/png" */
+  th_str uri;       /* absolute: "scheme:..." */
+  th_str name;
+  th_str title;
+  th_str description;
+  int64_t size;            /* of the linked resource in bytes; 0 or less: not said */
+  th_str annotations_json; /* MCP annotations, an object; may be empty. Any kind */
+  th_str meta_json;        /* MCP _meta, an object; may be empty. Any kind */
+  th_str icons_json;       /* MCP icons, an array; may be empty */
+} th_content;
+#endif
+
 /* A result is made of text blocks (text) and at most one JSON object (structured, or "toolhost.json/1"). When a handler
  * gives structured content and no text, the host sends the JSON as text as well, for clients that read only text. */
 typedef struct th_call_api {
@@ -234,6 +269,20 @@ typedef struct th_call_api {
   /* 1 when the caller no longer waits or the deadline passed, else 0. One relaxed load: poll it freely in long loops.
    * Any thread, but only until the handler returns. */
   int32_t (*cancelled)(th_call* call) TH_ON(any);
+
+#if TH_ABI_TARGET >= 1
+  /* Appends a block of any kind. TH_OK; TH_E_INVALID (a field that its kind needs is missing or wrong, an unknown kind
+   * or flag, bytes that this host does not know); TH_E_LIMIT (the result outgrows the host's limit, in which bytes
+   * count as base64); TH_E_MISUSE. The handler of a resource pushes TH_C_RESOURCE only, with an empty uri for the one
+   * that was asked for; those of prompts and completions push none. */
+  th_status (*content)(th_call* call, const th_content* block) TH_ON(worker);
+
+  /* Tells the client how far the call is: `done` of `total` (0 or less: not known), and a word about it (may be empty).
+   * `done` must grow from call to call. TH_OK, also when nobody listens; at most 20 in a second are sent, the last one
+   * for certain. TH_E_INVALID (not finite, not grown, not UTF-8); TH_E_LIMIT (a message over 1,024 bytes);
+   * TH_E_MISUSE. */
+  th_status (*progress)(th_call* call, double done, double total, th_str message) TH_ON(worker);
+#endif
 } th_call_api;
 
 /* ---- "toolhost.args/1": the arguments by JSON Pointer, so that a plugin needs no JSON parser ---- */
@@ -434,6 +483,115 @@ typedef struct th_reads_api {
   th_status (*view)(th_host* host, size_t index, th_str* plugin_id, th_str* sql_name) TH_ON(any);
 } th_reads_api;
 
+#if TH_ABI_TARGET >= 1
+/* ---- "toolhost.client/1": the assistant behind the call, and the person behind it ---- */
+
+#define TH_SVC_CLIENT "toolhost.client/1"
+
+/* What a client can be asked for. `params_json` is the MCP request's "params", the answer its "result". */
+#define TH_ASK_FORM 1u     /* elicitation/create: {"message", "requestedSchema"} */
+#define TH_ASK_URL 2u      /* elicitation/create: {"message", "url"}: something to do in a browser */
+#define TH_ASK_SAMPLING 3u /* sampling/createMessage: {"messages", "maxTokens", ...} */
+#define TH_ASK_ROOTS 4u    /* roots/list: {} or nothing */
+
+#define TH_ASK_MAX_QUESTIONS 16u /* of one round */
+#define TH_ASK_MAX_ROUNDS 10u
+
+/* Asking is running again. ask() notes the question and answers TH_E_ASKED; the handler returns that, its transaction
+ * is rolled back, and no thread waits. With the answers the handler runs again from its top, and ask() with the same
+ * key gives the answer at once. So what precedes a question runs again: put effects outside the database, and
+ * statements with TH_DB_LAST, after the last one. */
+typedef struct th_client_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* 1 when the client has said that it can be asked this kind (TH_ASK_*), else 0; 0 in a job, and on misuse. */
+  int32_t (*can)(th_call* call, uint32_t kind) TH_ON(worker);
+
+  /* Asks the client. `key`: 1 to 64 of a-z 0-9 _ ; the same question has the same key in every run. Several questions
+   * that precede the first return of TH_E_ASKED are asked together.
+   *   TH_OK             *answer is the client's result, a JSON object that fits the question; lives until the handler
+   *                     returns
+   *   TH_E_ASKED        return it now
+   *   TH_E_UNSUPPORTED  the client cannot be asked this; returned unhandled, the client is told what it lacks
+   *   TH_E_DENIED       the client answered with an error; last_error() has its message
+   *   TH_E_TIMEOUT      nobody answered in time
+   *   TH_E_INVALID      `params_json` is not what the kind needs, or an unknown kind, or no key
+   *   TH_E_LIMIT        more than TH_ASK_MAX_QUESTIONS or TH_ASK_MAX_ROUNDS, or params over 64 KiB
+   *   TH_E_MISUSE       wrong thread; a statement with TH_DB_LAST has written already */
+  th_status (*ask)(th_call* call, uint32_t kind, th_str key, th_str params_json, th_str* answer) TH_ON(worker);
+
+  /* How often the client has answered this call: 0 in the first run. */
+  uint32_t (*round)(th_call* call) TH_ON(worker);
+
+  /* A log message to the client: `level` 0 to 7 is debug, info, notice, warning, error, critical, alert, emergency;
+   * `logger` may be empty; `data_json` is any JSON. Dropped when the client wants only higher levels. TH_OK;
+   * TH_E_INVALID; TH_E_LIMIT (over 64 KiB, or more than 200 in a second: dropped); TH_E_MISUSE. */
+  th_status (*message)(th_call* call, int32_t level, th_str logger, th_str data_json) TH_ON(worker);
+
+  /* Before a long wait: lets go of the connection if the client can come back for the result. TH_OK, also when it
+   * cannot; TH_E_MISUSE. */
+  th_status (*let_go)(th_call* call) TH_ON(worker);
+} th_client_api;
+
+/* ---- "toolhost.catalog/1": what a plugin offers has changed ---- */
+
+#define TH_SVC_CATALOG "toolhost.catalog/1"
+
+#define TH_LIST_TOOLS (1u << 0)
+#define TH_LIST_RESOURCES (1u << 1)
+#define TH_LIST_PROMPTS (1u << 2)
+
+/* From create() until quiesce() has returned. Announcements are gathered for about a tenth of a second. */
+typedef struct th_catalog_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* These lists (TH_LIST_*) should be fetched again. TH_OK; TH_E_INVALID (unknown bits); TH_E_MISUSE. */
+  th_status (*changed)(th_host* host, uint32_t kinds) TH_ON(any);
+  /* The resource `uri` has changed, for every tenant; those who subscribed to it are told. TH_OK; TH_E_INVALID (no
+   * absolute URI); TH_E_LIMIT (more than 1,000 at a time: dropped); TH_E_MISUSE. */
+  th_status (*updated)(th_host* host, th_str uri) TH_ON(any);
+  /* The same, for the tenant of this call only, once its handler has returned TH_OK and what it wrote is saved. */
+  th_status (*updated_for)(th_call* call, th_str uri) TH_ON(worker);
+} th_catalog_api;
+
+/* ---- "toolhost.prompt/1": the result of a prompt's handler ---- */
+
+#define TH_SVC_PROMPT "toolhost.prompt/1"
+
+#define TH_ROLE_USER 0
+#define TH_ROLE_ASSISTANT 1
+
+typedef struct th_prompt_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* What the prompt is for, with these arguments; else the declared description. TH_OK; TH_E_INVALID (not UTF-8);
+   * TH_E_LIMIT; TH_E_MISUSE (not the handler of a prompt, too). */
+  th_status (*description)(th_call* call, th_str text) TH_ON(worker);
+  /* Appends a message of TH_ROLE_*. As th_call_api.content. */
+  th_status (*message)(th_call* call, int32_t role, const th_content* block) TH_ON(worker);
+} th_prompt_api;
+
+/* ---- "toolhost.complete/1": the result of a completion's handler ---- */
+
+#define TH_SVC_COMPLETE "toolhost.complete/1"
+#define TH_COMPLETE_MAX_VALUES 100u
+
+typedef struct th_complete_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* Appends a value that the client may offer, best first. TH_OK; of more than TH_COMPLETE_MAX_VALUES the client learns
+   * only that there are more. TH_E_INVALID (not UTF-8); TH_E_LIMIT; TH_E_MISUSE (not the handler of a completion,
+   * too). */
+  th_status (*value)(th_call* call, th_str value) TH_ON(worker);
+  /* How many there are in all. TH_OK; TH_E_INVALID (negative); TH_E_MISUSE. */
+  th_status (*total)(th_call* call, int64_t count) TH_ON(worker);
+} th_complete_api;
+#endif
+
 /* ---- What a plugin declares. Written by the plugin, read by the host; grows. ---- */
 
 #define TH_TOOL_READ_ONLY (1u << 0)   /* enforced: its transaction is read-only. MCP readOnlyHint */
@@ -476,7 +634,70 @@ typedef struct th_tool_def {
   void* user;            /* passed to handle */
   uint32_t interval_ms;  /* a job: run at least this often for each tenant; 0: only on request, or after writes */
   uint32_t reserved_job; /* 0 */
+#if TH_ABI_TARGET >= 1
+  const char* icons_json; /* MCP icons, a JSON array; may be NULL */
+#endif
 } th_tool_def;
+
+#if TH_ABI_TARGET >= 1
+#define TH_RESOURCE_TEMPLATE (1u << 0)    /* `uri` is a template */
+#define TH_RESOURCE_NONBLOCKING (1u << 1) /* as TH_TOOL_NONBLOCKING, for both handlers */
+
+/* Something that clients may read. Handlers of resources, prompts and completions are those of tools: the same th_call,
+ * the same statuses, a transaction that is always read-only. th_call_info.tool is "resource:NAME" or "prompt:NAME".
+ *
+ * `read` gets the arguments {"uri": "...", "variables": {"id": "..."}}, the variables percent-decoded ({} unless it is
+ * a template), and pushes what it read by content(); a handler that pushes nothing has failed with TH_E_NOT_FOUND.
+ * `complete` gets {"argument": {"name": "...", "value": "..."}, "context": {"arguments": {...}}}, without "context"
+ * when the client sent none, and pushes by "toolhost.complete/1". */
+typedef struct th_resource_def {
+  uint32_t struct_size;
+  uint32_t flags;          /* TH_RESOURCE_*; unknown flags are refused */
+  const char* uri;         /* absolute, unique in the host; or an RFC 6570 template whose expressions are {name}, with
+                            * text between them; each stands for one or more characters other than '/' */
+  const char* name;        /* 1 to 64 of A-Z a-z 0-9 _ - ; unique in the host among resources */
+  const char* title;       /* for people; may be NULL */
+  const char* description; /* may be NULL */
+  const char* mime_type;   /* may be NULL */
+  const char* annotations_json; /* a JSON object; may be NULL */
+  const char* icons_json;       /* a JSON array; may be NULL */
+  const char* meta_json;        /* a JSON object; may be NULL */
+  int64_t size;                 /* bytes; 0 or less: not said */
+  uint32_t timeout_ms;          /* as th_tool_def */
+  uint32_t reserved;            /* 0 */
+  th_handler read TH_ON(worker);
+  th_handler complete TH_ON(worker); /* of a template's variables; may be NULL */
+  void* user;                        /* passed to both */
+} th_resource_def;
+
+typedef struct th_prompt_argument {
+  uint32_t struct_size;
+  uint32_t required; /* 0 or 1 */
+  const char* name;
+  const char* title;       /* may be NULL */
+  const char* description; /* may be NULL */
+} th_prompt_argument;
+
+#define TH_PROMPT_NONBLOCKING (1u << 0) /* as TH_TOOL_NONBLOCKING, for both handlers */
+
+/* A prompt that people pick. `get` gets its arguments as an object of strings, the required ones present, and pushes by
+ * "toolhost.prompt/1". */
+typedef struct th_prompt_def {
+  uint32_t struct_size;
+  uint32_t flags;                             /* TH_PROMPT_*; unknown flags are refused */
+  const char* name;                           /* 1 to 64 of A-Z a-z 0-9 _ - ; unique in the host among prompts */
+  const char* title;                          /* for people; may be NULL */
+  const char* description;                    /* may be NULL */
+  const char* icons_json;                     /* a JSON array; may be NULL */
+  const char* meta_json;                      /* a JSON object; may be NULL */
+  const th_prompt_argument* const* arguments; /* pointers, ended by NULL; NULL: none */
+  uint32_t timeout_ms;                        /* as th_tool_def */
+  uint32_t reserved;                          /* 0 */
+  th_handler get TH_ON(worker);
+  th_handler complete TH_ON(worker); /* of its arguments; may be NULL */
+  void* user;                        /* passed to both */
+} th_prompt_def;
+#endif
 
 /* One step of the plugin's PostgreSQL schema. The host runs each step once, in order, in a transaction of its own, as
  * the owner of the plugin's schema, with the search path set to it. It stores a checksum: a step that has run must not
@@ -527,6 +748,11 @@ typedef struct th_plugin_def {
    * without which this one is refused; "?tickets.ticket_titles": the same, or go without; "*.search_documents": every
    * view of that name. The host grants exactly these; "toolhost.reads/1" lists them. */
   const char* const* reads;
+
+#if TH_ABI_TARGET >= 1
+  const th_resource_def* const* resources; /* pointers, ended by NULL; NULL: none */
+  const th_prompt_def* const* prompts;     /* pointers, ended by NULL; NULL: none */
+#endif
 } th_plugin_def;
 
 /* ---- Identity card and entry ---- */

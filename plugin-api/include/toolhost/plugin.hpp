@@ -5,6 +5,8 @@
 /// never freed.
 #include <toolhost/plugin.h>
 #include <toolhost/plugin/call.hpp>
+#include <toolhost/plugin/catalog.hpp>
+#include <toolhost/plugin/client.hpp>
 #include <toolhost/plugin/define.hpp>
 #include <toolhost/plugin/enums.hpp>
 #include <toolhost/plugin/error.hpp>

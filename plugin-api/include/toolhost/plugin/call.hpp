@@ -1,10 +1,13 @@
 #pragma once
+#include <toolhost/plugin/client.hpp>
 #include <toolhost/plugin/error.hpp>
 #include <toolhost/plugin/services.hpp>
 #include <toolhost/plugin/sql.hpp>
 #include <toolhost/plugin/values.hpp>
 
 #include <cstdint>
+#include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,6 +60,16 @@ class Host {
       views.push_back({std::string(view(plugin)), std::string(view(name))});
     return views;
   }
+#if TH_ABI_TARGET >= 1
+  /// These lists (TH_LIST_*) should be fetched again. From the constructor of the plugin's class until quiesce().
+  void changed(std::uint32_t lists) const noexcept {
+    if (detail::services.catalog != nullptr) detail::services.catalog->changed(host_, lists);
+  }
+  /// The resource has changed, for every tenant. False when it was not taken (th_catalog_api).
+  bool updated(std::string_view uri) const noexcept {
+    return detail::services.catalog != nullptr && detail::services.catalog->updated(host_, to_th(uri)) == TH_OK;
+  }
+#endif
   [[nodiscard]] th_host* handle() const noexcept { return host_; }
 
  private:
@@ -144,6 +157,74 @@ class Call {
 
   /// Appends a text block to the result. A result without one gets its structured content as text from the host.
   void text(std::string_view block) { check(detail::services.call->text(call_, to_th(block))); }
+#if TH_ABI_TARGET >= 1
+  /// Appends a block of any kind.
+  void content(const Content& block) {
+    if (!TH_HAS(detail::services.call, content)) throw Error(TH_E_UNSUPPORTED, "this host has only text blocks");
+    check(detail::services.call->content(call_, &block.raw()));
+  }
+  void image(std::string_view bytes, std::string_view mime_type) { content(Content::image(bytes, mime_type)); }
+  void audio(std::string_view bytes, std::string_view mime_type) { content(Content::audio(bytes, mime_type)); }
+
+  /// How far the call is: `done` grows, and what does not is not sent; `total` 0: not known. Cheap, also when nobody
+  /// listens.
+  void progress(double done, double total = 0, std::string_view message = {}) const noexcept {
+    if (TH_HAS(detail::services.call, progress))
+      static_cast<void>(detail::services.call->progress(call_, done, total, to_th(message)));
+  }
+  /// A log message for the client. `level`: 0 (debug) to 7 (emergency). False when it was dropped: too large, or too
+  /// many in a second.
+  bool tell(std::int32_t level, std::string_view text, std::string_view logger = {}) {
+    std::string data;
+    detail::append_json_string(data, text);
+    return tell_json(level, data, logger);
+  }
+  bool tell_json(std::int32_t level, std::string_view data_json, std::string_view logger = {}) {
+    const th_status status = client().message(call_, level, to_th(logger), to_th(data_json));
+    if (status == TH_E_LIMIT) return false;
+    check(status);
+    return true;
+  }
+
+  /// Whether the client can be asked this kind (TH_ASK_*).
+  [[nodiscard]] bool can(std::uint32_t kind) const noexcept {
+    return detail::services.client != nullptr && detail::services.client->can(call_, kind) != 0;
+  }
+  /// How often the client has answered.
+  [[nodiscard]] std::uint32_t round() const { return client().round(call_); }
+  /// Asks the client. Without an answer yet the handler ends here; with it, the handler runs again from its top, and
+  /// this returns it. So put what must happen once behind the last question. `key`: a-z 0-9 _, the same in every run.
+  /// Throws Error: TH_E_UNSUPPORTED when the client cannot be asked this, TH_E_DENIED when it answered with an error.
+  Answer ask(std::string_view key, const Ask& question) {
+    auto answer = try_ask(key, question);
+    if (!answer) throw detail::Asked();
+    return std::move(*answer);
+  }
+  /// Asks several things at once: answers by key.
+  std::map<std::string, Answer, std::less<>> ask_all(
+      std::initializer_list<std::pair<std::string_view, Ask>> questions) {
+    std::map<std::string, Answer, std::less<>> answers;
+    bool asked = false;
+    for (const auto& [key, question] : questions) {
+      auto answer = try_ask(key, question);
+      asked = asked || !answer;
+      if (answer) answers.emplace(key, std::move(*answer));
+    }
+    if (asked) throw detail::Asked();
+    return answers;
+  }
+  /// Asks the assistant's model; its text.
+  std::string sample(std::string_view key, const Sampling& question) { return ask(key, question).text(); }
+  /// What the assistant works on.
+  std::vector<Root> roots(std::string_view key) { return ask(key, Roots()).roots(); }
+  /// Before a long wait: lets go of the connection if the client can come back for the result.
+  void let_go() { check(client().let_go(call_)); }
+
+  /// The resource has changed, for the tenant of this call, once the call has succeeded.
+  void updated(std::string_view uri) {
+    check(detail::need(detail::services.catalog, TH_SVC_CATALOG).updated_for(call_, to_th(uri)));
+  }
+#endif
   /// `level`: TH_LOG_*. The record carries tenant, tool and request id.
   void log(std::int32_t level, std::string_view message) const noexcept {
     detail::services.core->log(host_, call_, level, to_th(message), nullptr, 0);
@@ -208,6 +289,16 @@ class Call {
   [[nodiscard]] th_call* handle() const noexcept { return call_; }
 
  private:
+#if TH_ABI_TARGET >= 1
+  static const th_client_api& client() { return detail::need(detail::services.client, TH_SVC_CLIENT); }
+  std::optional<Answer> try_ask(std::string_view key, const Ask& question) {
+    th_str answer{};
+    const th_status status = client().ask(call_, question.kind, to_th(key), to_th(question.params), &answer);
+    if (status == TH_E_ASKED) return std::nullopt;
+    check(status);
+    return Answer(view(answer));
+  }
+#endif
   const th_call_info& info() const {
     if (info_.struct_size == 0) {
       th_call_info filled{};

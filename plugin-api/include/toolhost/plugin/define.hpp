@@ -1,13 +1,16 @@
 #pragma once
 #include <toolhost/plugin/call.hpp>
+#include <toolhost/plugin/catalog.hpp>
 #include <toolhost/plugin/fields.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -64,6 +67,10 @@ template <class Body>
 th_status guarded(th_host* host, th_call* call, Body&& body) noexcept {
   try {
     return body();
+#if TH_ABI_TARGET >= 1
+  } catch (const Asked&) {
+    return TH_E_ASKED;
+#endif
   } catch (const SqlError& error) {
     // The client gets the host's text for the status; what the database said is for the log.
     if (error.status() != TH_E_RETRY && error.status() != TH_E_CANCELLED && error.status() != TH_E_TIMEOUT) {
@@ -130,6 +137,90 @@ const Item* keep_list(const std::vector<Item>& list) {
   *std::copy(list.begin(), list.end(), kept) = nullptr;
   return kept;
 }
+
+#if TH_ABI_TARGET >= 1
+template <class Method>
+struct PromptTraits;
+template <class Class, class Input, bool kNoexcept>
+struct PromptTraits<void (Class::*)(Prompting&, Input) noexcept(kNoexcept)> {
+  using Arguments = std::remove_cvref_t<Input>;
+};
+template <class Class, class Input, bool kNoexcept>
+struct PromptTraits<void (Class::*)(Prompting&, Input) const noexcept(kNoexcept)> {
+  using Arguments = std::remove_cvref_t<Input>;
+};
+template <class Class, bool kNoexcept>
+struct PromptTraits<void (Class::*)(Prompting&) noexcept(kNoexcept)> {
+  using Arguments = void;
+};
+template <class Class, bool kNoexcept>
+struct PromptTraits<void (Class::*)(Prompting&) const noexcept(kNoexcept)> {
+  using Arguments = void;
+};
+
+/// What the host calls for a method that takes nothing but its kind of call.
+template <class Class, auto kMethod, class CallType>
+th_status run_with(void* instance, void*, th_call* handle) {
+  auto& self = *static_cast<Instance<Class>*>(instance);
+  return guarded(self.host.handle(), handle, [&]() -> th_status {
+    CallType call(self.host.handle(), handle);
+    (self.object.*kMethod)(call);
+    return TH_OK;
+  });
+}
+
+/// The handler of completions; none for a nullptr.
+template <class Class, auto kComplete>
+constexpr th_handler completer() noexcept {
+  if constexpr (std::is_null_pointer_v<decltype(kComplete)>) {
+    return nullptr;
+  } else {
+    return &run_with<Class, kComplete, Completing>;
+  }
+}
+
+/// What the host calls for one prompt.
+template <class Class, auto kGet>
+th_status run_prompt(void* instance, void* user, th_call* handle) {
+  using Arguments = typename PromptTraits<decltype(kGet)>::Arguments;
+  if constexpr (std::is_void_v<Arguments>) {
+    return run_with<Class, kGet, Prompting>(instance, user, handle);
+  } else {
+    auto& self = *static_cast<Instance<Class>*>(instance);
+    return guarded(self.host.handle(), handle, [&]() -> th_status {
+      Prompting call(self.host.handle(), handle);
+      Arguments arguments{};
+      JsonReader reader(call.args_json());
+      decode(reader, arguments);
+      (self.object.*kGet)(call, arguments);
+      return TH_OK;
+    });
+  }
+}
+
+/// The arguments of a prompt, as the members of Arguments describe them.
+template <class Arguments>
+const th_prompt_argument* const* prompt_arguments() {
+  if constexpr (std::is_void_v<Arguments>) {
+    return nullptr;
+  } else {
+    std::vector<const th_prompt_argument*> list;
+    const auto add = [&list](const auto& field) {
+      using M = typename std::remove_cvref_t<decltype(field)>::Member;
+      static_assert(std::is_same_v<M, std::string> || std::is_same_v<M, std::optional<std::string>>,
+                    "arguments of prompts are text");
+      auto* argument = new th_prompt_argument{};
+      argument->struct_size = sizeof *argument;
+      argument->required = is_required(field, Direction::kInput) ? 1 : 0;
+      argument->name = field.name;
+      argument->description = field.description;
+      list.push_back(argument);
+    };
+    std::apply([&](const auto&... fields) { (add(fields), ...); }, fields_of<Arguments>);
+    return keep_list(list);
+  }
+}
+#endif
 
 }  // namespace detail
 
@@ -214,6 +305,12 @@ struct Tool {
   Tool&& every(std::uint32_t milliseconds) && { return set(def.interval_ms, milliseconds); }
   /// A job: run soon after something was written for the tenant.
   Tool&& after_writes() && { return flag(TH_TOOL_AFTER_WRITES); }
+  /// JSON Schema of the arguments in place of the one made from their struct, for what a struct cannot say.
+  Tool&& input_schema(const char* json) && { return set(def.input_schema, json); }
+#if TH_ABI_TARGET >= 1
+  /// MCP icons, a JSON array.
+  Tool&& icons(const char* json) && { return set(def.icons_json, json); }
+#endif
   /// The longest that a call may take; otherwise the host's default holds.
   Tool&& timeout(std::uint32_t milliseconds) && { return set(def.timeout_ms, milliseconds); }
 
@@ -247,6 +344,15 @@ class Definition {
         return TH_OK;
       });
     };
+    if constexpr (requires(Class& object) { object.quiesce(); }) {
+      def_.quiesce = [](void* instance, std::int64_t) -> th_status {
+        auto* self = static_cast<Instance<Class>*>(instance);
+        return guarded(self->host.handle(), nullptr, [&]() -> th_status {
+          self->object.quiesce();
+          return TH_OK;
+        });
+      };
+    }
     def_.destroy = [](void* instance) {
       const auto* self = static_cast<Instance<Class>*>(instance);
       guarded(self->host.handle(), nullptr, [&]() -> th_status {
@@ -291,11 +397,43 @@ class Definition {
   void add(const plugin_options::reads& views) { def_.reads = keep_list(views.names); }
   void add(const plugin_options::migrations& migrations) { def_.migrations = keep_list(migrations.list); }
   void add(const plugin_options::Tool& tool) { tools_.push_back(new th_tool_def(tool.def)); }
+#if TH_ABI_TARGET >= 1
+  /// A resource read by a method, void method(Reading&). `uri` is absolute.
+  template <auto kRead>
+  static plugin_options::Resource resource(const char* uri, const char* name) {
+    return plugin_options::Resource(uri, name, 0, &run_with<Class, kRead, Reading>, nullptr);
+  }
+  /// Resources whose URIs have variables, as in "notes:/{id}"; the second method, void method(Completing&), may be left
+  /// out.
+  template <auto kRead, auto kComplete = nullptr>
+  static plugin_options::Resource resource_template(const char* uri_template, const char* name) {
+    return plugin_options::Resource(uri_template, name, TH_RESOURCE_TEMPLATE, &run_with<Class, kRead, Reading>,
+                                    completer<Class, kComplete>());
+  }
+  /// A prompt made by a method: void method(Prompting&, const Arguments&), where the members of Arguments, described by
+  /// TH_FIELDS, are std::string or std::optional<std::string>; or void method(Prompting&) without any.
+  template <auto kGet, auto kComplete = nullptr>
+  static plugin_options::Prompt prompt(const char* name) {
+    using Arguments = typename PromptTraits<decltype(kGet)>::Arguments;
+    return plugin_options::Prompt(name, prompt_arguments<Arguments>(), &run_prompt<Class, kGet>,
+                                  completer<Class, kComplete>());
+  }
+  void add(const plugin_options::Resource& resource) { resources_.push_back(new th_resource_def(resource.def)); }
+  void add(const plugin_options::Prompt& prompt) { prompts_.push_back(new th_prompt_def(prompt.def)); }
+#endif
 
   const th_plugin_def* finish() {
     const char* database = def_.migrations != nullptr ? TH_SVC_DB : "?" TH_SVC_DB;
-    def_.services = keep_list<const char*>(
-        {TH_SVC_CALL, database, "?" TH_SVC_CONFIG, "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS});
+    std::vector<const char*> used{TH_SVC_CALL,      database,          "?" TH_SVC_CONFIG,
+                                  "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS};
+#if TH_ABI_TARGET >= 1
+    used.insert(used.end(), {"?" TH_SVC_CLIENT, "?" TH_SVC_CATALOG});
+    if (!prompts_.empty()) used.push_back(TH_SVC_PROMPT);
+    used.push_back("?" TH_SVC_COMPLETE);
+    def_.resources = keep_list(resources_);
+    def_.prompts = keep_list(prompts_);
+#endif
+    def_.services = keep_list(used);
     def_.tools = keep_list(tools_);
     return new th_plugin_def(def_);
   }
@@ -303,6 +441,10 @@ class Definition {
  private:
   th_plugin_def def_{};
   std::vector<const th_tool_def*> tools_;
+#if TH_ABI_TARGET >= 1
+  std::vector<const th_resource_def*> resources_;
+  std::vector<const th_prompt_def*> prompts_;
+#endif
 };
 
 template <class Table>
@@ -320,6 +462,12 @@ th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** ou
   services.token = service<th_token_api>(core, host, TH_SVC_TOKEN);
   services.people = service<th_people_api>(core, host, TH_SVC_PEOPLE);
   services.reads = service<th_reads_api>(core, host, TH_SVC_READS);
+#if TH_ABI_TARGET >= 1
+  services.client = service<th_client_api>(core, host, TH_SVC_CLIENT);
+  services.catalog = service<th_catalog_api>(core, host, TH_SVC_CATALOG);
+  services.prompt = service<th_prompt_api>(core, host, TH_SVC_PROMPT);
+  services.complete = service<th_complete_api>(core, host, TH_SVC_COMPLETE);
+#endif
   return guarded(host, nullptr, [&]() -> th_status {
     if (services.definition == nullptr) services.definition = define();
     *out = services.definition;
@@ -342,11 +490,16 @@ constexpr bool is_plugin_id(std::string_view id) noexcept {
 }  // namespace toolhost
 
 /// Makes a plugin of a class; once per plugin, at global scope. The class has a default constructor or one that takes
-/// toolhost::Host&; its methods run on several threads at a time. Options, in any order:
+/// toolhost::Host&; its methods run on several threads at a time. With threads of its own it has void quiesce(), which
+/// ends them. Options, in any order:
 ///   tool<&Class::method>("name").title("...").description("...").read_only()...
 ///   job<&Class::method>("name").every(60'000).after_writes()...
 ///   vendor("..."), config_schema("{...}"), migrations(toolhost_migrations), shared_tables("a", "b"),
 ///   exports("view"), reads("other.view", "*.search_documents")
+/// and with TH_ABI_TARGET 1:
+///   resource<&Class::read>("notes:/all", "notes").title("...").mime_type("text/plain")...
+///   resource_template<&Class::read, &Class::complete>("notes:/{id}", "note")...
+///   prompt<&Class::get, &Class::complete>("name").title("...").description("...")...
 #define TH_PLUGIN(Class, plugin_id, plugin_name, plugin_version, ...)                                          \
   static_assert(::toolhost::detail::is_plugin_id(plugin_id),                                                   \
                 "a plugin id is [a-z][a-z0-9_]*(\\.[a-z0-9_]+)*, at most 47 bytes");                           \

@@ -46,6 +46,7 @@ struct Field {
   bool has_default = false;
   const char* default_text = nullptr;
   bool is_sensitive = false;
+  const char* header_name = nullptr;
 
   /// Numbers: least and greatest value. Text: least and greatest number of characters. In a vector: of each element.
   template <class Number>
@@ -98,6 +99,13 @@ struct Field {
   constexpr Field sensitive() const {
     Field changed = *this;
     changed.is_sensitive = true;
+    return changed;
+  }
+  /// A bool, integer, text or enum directly in a tool's arguments: HTTP clients repeat it in the field Mcp-Param-<name>,
+  /// for gateways on the way ("x-mcp-header"). Never for secrets.
+  constexpr Field header(const char* name_behind_prefix) const {
+    Field changed = *this;
+    changed.header_name = name_behind_prefix;
     return changed;
   }
 };
@@ -395,6 +403,7 @@ void object_keywords(Keywords& keywords, std::string& out, const SchemaStyle& st
       if (!description.empty()) value.text("description", description);
       if (field.has_default && style.direction == Direction::kInput) encode(value.key("default"), T{}.*field.member);
       if (field.is_sensitive) value.key("x-sensitive") += "true";
+      if (field.header_name != nullptr) value.text("x-mcp-header", field.header_name);
     };
     std::apply([&](const auto&... fields) { (property(fields), ...); }, fields_of<T>);
   }

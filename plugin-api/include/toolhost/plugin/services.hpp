@@ -18,6 +18,12 @@ struct Services {
   const th_token_api* token = nullptr;
   const th_people_api* people = nullptr;
   const th_reads_api* reads = nullptr;
+#if TH_ABI_TARGET >= 1
+  const th_client_api* client = nullptr;
+  const th_catalog_api* catalog = nullptr;
+  const th_prompt_api* prompt = nullptr;
+  const th_complete_api* complete = nullptr;
+#endif
   const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
 inline Services services;
