@@ -6,6 +6,8 @@
 #include <openssl/params.h>
 #include <sys/random.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -76,14 +78,16 @@ Hmac::~Hmac() = default;
 
 Hmac::Digest Hmac::digest(std::initializer_list<std::string_view> parts) const noexcept {
   // Fetching the algorithm and hashing the key cost several times the digest itself, and a context serves one thread at
-  // a time: each thread keeps a keyed copy. The slots are few because a host has few keys; a collision only costs a new
-  // copy.
+  // a time: each thread keeps a keyed copy. The slots are few because a host has few keys; one too many only costs new
+  // copies, of those that were made longest ago.
   struct Slot {
     std::uint64_t id = 0;
     Context context;
   };
-  thread_local std::array<Slot, 4> slots;
-  Slot& slot = slots[id_ % slots.size()];
+  thread_local std::array<Slot, 8> slots;
+  thread_local std::size_t next = 0;
+  const auto known = std::find_if(slots.begin(), slots.end(), [this](const Slot& each) { return each.id == id_; });
+  Slot& slot = known != slots.end() ? *known : slots[next++ % slots.size()];
   if (slot.id != id_) {
     slot.context = Context(EVP_MAC_CTX_dup(keyed_->mac));
     slot.id = id_;

@@ -9,6 +9,7 @@
 #include "access/crypto.hpp"
 #include "access/failed_sign_ins.hpp"
 #include "access/key_table.hpp"
+#include "access/token_issuers.hpp"
 #include "base/utc_text.hpp"
 #include "storage/directory_store.hpp"
 
@@ -118,6 +119,7 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   }
 
   Result<> watch(const storage::DatabaseAddress& address) {
+    if (auto taken = take_tokens(); !taken) return taken;
     auto watch = storage::KeyWatch::start(address, *this);
     if (!watch) return watch.error();
     watch_ = std::move(*watch);
@@ -129,6 +131,10 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
 
   Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
                                  std::string_view remote_address) override {
+    if (tokens_ != nullptr) {
+      if (const auto token = presented_token(x_api_key, authorization); !token.empty())
+        return tokens_->authenticate(token);
+    }
     KeyFlaw flaw = KeyFlaw::kNone;
     auto caller = identify(x_api_key, authorization, remote_address, flaw);
     if (config_.attempts == nullptr) return caller;
@@ -138,6 +144,12 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
       config_.attempts->refused(x_api_key, authorization, remote_address, flaw);
     }
     return caller;
+  }
+
+  std::shared_ptr<const ProtectedResource> resource() const override { return resource_; }
+  bool is_fetching() const noexcept override { return tokens_ != nullptr && tokens_->is_fetching(); }
+  std::vector<CallerPtr> token_callers() const override {
+    return tokens_ == nullptr ? std::vector<CallerPtr>() : tokens_->callers();
   }
 
   std::optional<DeniedKey> denied_key(std::string_view x_api_key, std::string_view authorization) const override {
@@ -154,6 +166,11 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
     auto regoverned =
         keys_.set_policy(policy_or_defaults(std::move(policy)), KeyTable::Clock::now(), KeyTable::WallClock::now());
     tell(regoverned.changes);
+    if (tokens_ != nullptr) {
+      auto by_token = tokens_->set_policy(keys_.policy());
+      revoke(by_token.ended);
+      regoverned.relisted.insert(regoverned.relisted.end(), by_token.callers.begin(), by_token.callers.end());
+    }
     return std::move(regoverned.relisted);
   }
   PolicyPtr policy() const override { return keys_.policy(); }
@@ -171,6 +188,20 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   }
 
  private:
+  Result<> take_tokens() {
+    if (config_.tokens.issuers.empty()) return {};
+    resource_ = std::make_shared<const ProtectedResource>(config_.tokens);
+    auto tokens = TokenIssuers::start(
+        config_.tokens, {.resource = resource_, .policy = keys_.policy(), .meters = keys_.meters()}, events_);
+    if (!tokens) return tokens.error();
+    tokens_ = std::move(*tokens);
+    return {};
+  }
+
+  void on_tenants(std::vector<storage::TenantRow> rows) override {
+    if (tokens_ != nullptr) tokens_->set_tenants(std::move(rows));
+  }
+
   void on_keys(std::vector<storage::KeyRow> rows) override {
     const bool is_first = !std::exchange(loaded_, true);
     if (is_first && !config_.is_trial) tell_of_trial(rows);
@@ -202,6 +233,12 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
     tell(KeyChange::kDeleted, changes.removed);
     tell(KeyChange::kDisabled, changes.disabled);
     tell(KeyChange::kExpired, changes.expired);
+  }
+
+  void revoke(const std::vector<KeyId>& ended) {
+    const std::lock_guard lock(callback_mutex_);
+    for (const KeyId key : ended)
+      if (on_revoked_) on_revoked_(key);
   }
 
   void tell(KeyChange change, const std::vector<KeyTable::Change>& keys) {
@@ -259,6 +296,7 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   /// Ends keys that expire and reports when keys stop or start being trusted.
   void keep_guard() {
     tell(keys_.expire(KeyTable::WallClock::now()));
+    if (tokens_ != nullptr) revoke(tokens_->take_ended());
     if (is_trusted(KeyTable::Clock::now()) != trusted_) report_trust(trusted_ = !trusted_);
   }
 
@@ -273,7 +311,8 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   }
 
   void flush_usage() {
-    const auto uses = usage_->take();
+    auto uses = usage_->take();
+    std::erase_if(uses, [](const auto& use) { return value(use.id) < 0; });  // a caller by token has no row of a key
     if (uses.empty()) return;
     const auto written = store_->record_uses(uses);
     if (written) return;
@@ -286,7 +325,9 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
   const Hmac hmac_;
   FailedSignIns failed_sign_ins_;
   KeyTable keys_;
-  bool loaded_ = false;  // the watch's thread only
+  std::shared_ptr<const ProtectedResource> resource_;  // with tokens_
+  std::unique_ptr<TokenIssuers> tokens_;               // null: only keys are let in
+  bool loaded_ = false;                                // the watch's thread only
 
   const std::shared_ptr<UsageCounter> usage_ = std::make_shared<UsageCounter>();
   std::unique_ptr<storage::DirectoryStore> store_;  // the bookkeeper's thread only

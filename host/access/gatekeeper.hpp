@@ -9,6 +9,8 @@
 #include "access/key_attempts.hpp"
 #include "access/known_key.hpp"
 #include "access/policy.hpp"
+#include "access/protected_resource.hpp"
+#include "access/token_config.hpp"
 #include "access/usage_counter.hpp"
 #include "base/caller.hpp"
 #include "base/result.hpp"
@@ -30,6 +32,7 @@ struct GatekeeperConfig {
   std::uint32_t failed_sign_ins = 20;
   std::chrono::seconds failed_sign_in_period{3};
   KeyAttempts* attempts = nullptr;  ///< is told what arrives; borrowed for the gatekeeper's life; may be null
+  TokenConfig tokens;               ///< without issuers: only keys are let in
 };
 
 /// Turns a credential into a Caller, from memory: no database, no password hash, no lock that a writer holds for long.
@@ -49,6 +52,15 @@ class Gatekeeper {
   /// many may share an address. No digest is spent on a key whose public prefix nobody has. Any thread.
   [[nodiscard]] virtual Result<CallerPtr> authenticate(std::string_view x_api_key, std::string_view authorization,
                                                        std::string_view remote_address) = 0;
+  /// As OAuth sees this host; null: only keys are let in. While it is not, authenticate() takes an access token in
+  /// place of a key, when presented_token() finds one, as TokenIssuers::authenticate() does: kRetry is added to the
+  /// errors, and no refusal counts against the address. Any thread.
+  [[nodiscard]] virtual std::shared_ptr<const ProtectedResource> resource() const { return nullptr; }
+  /// Whether keys of an issuer of tokens are on their way: what was answered kRetry is worth asking again when they are
+  /// not. Any thread.
+  [[nodiscard]] virtual bool is_fetching() const noexcept { return false; }
+  /// Callers by token, as far as they are remembered. Any thread.
+  [[nodiscard]] virtual std::vector<CallerPtr> token_callers() const { return {}; }
   /// Whose key it was that authenticate() answered kDenied for, so that the refusal is told of somebody; nothing for
   /// any other credential. Any thread.
   struct DeniedKey {
@@ -72,7 +84,8 @@ class Gatekeeper {
   /// Whether a key with this public_prefix() has arrived here: one that was just made does within moments. Any thread.
   [[nodiscard]] virtual bool knows_prefix(std::string_view /*prefix*/) const { return true; }
   /// `on_revoked` is called for every key that ends while the host runs (deleted, disabled, expired, its owner gone),
-  /// on a thread of the gatekeeper's or of set_policy(), within a second. Set before serving.
+  /// and for every caller of whom no token is good any more, on a thread of the gatekeeper's or of set_policy(), within
+  /// a second. Set before serving.
   virtual void on_revoked(std::function<void(KeyId)> on_revoked) = 0;
   /// How long ago the database last confirmed the keys.
   [[nodiscard]] virtual std::chrono::milliseconds unconfirmed_for() const = 0;

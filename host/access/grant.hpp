@@ -43,6 +43,8 @@ class Grant {
   struct Refusal {
     Decision decision;                         ///< reason, place, sentence with what to wait for
     std::chrono::milliseconds retry_after{0};  ///< for Retry-After, rounded up to seconds there
+    /// WWW-Authenticate for a caller by token whose token lacks a scope (Reason::kScope); else empty.
+    std::string challenge = {};
   };
   /// Takes one call from every bucket that applies to this tool, or from none. Null refusal: admitted.
   virtual std::optional<Refusal> admit(const ToolFacts& tool, Clock::time_point now, Admission& admission) const = 0;

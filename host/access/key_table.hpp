@@ -60,6 +60,8 @@ class KeyTable {
   /// Makes all callers anew. Any thread.
   Regoverned set_policy(PolicyPtr policy, Clock::time_point now, WallClock::time_point wall_now);
   [[nodiscard]] PolicyPtr policy() const;
+  /// What was used of the limits, of keys and of whoever else is bound by a tenant's.
+  [[nodiscard]] const std::shared_ptr<MeterTable>& meters() const noexcept { return meters_; }
 
   struct Found {
     CallerPtr caller;  ///< null: there is no such key

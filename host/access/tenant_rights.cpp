@@ -13,6 +13,11 @@ const Scope* scope_named(const Scopes& scopes, std::string_view name) {
   return found == scopes.end() ? nullptr : &*found;
 }
 
+Scopes without(Scopes scopes, std::string_view name) {
+  std::erase_if(scopes, [&](const Scope& scope) { return scope.text == name; });
+  return scopes;
+}
+
 bool is_pattern(const Scope& scope) {
   return scope.text != "read" && scope.text != "write";
 }
@@ -189,7 +194,10 @@ bool are_alike(const std::vector<const CompiledRule*>& left, const std::vector<c
 }  // namespace
 
 TenantRights::TenantRights(std::shared_ptr<const TenantPolicy> policy, Role role, Scopes key_scopes)
-    : policy_(std::move(policy)), role_(role), key_scopes_(std::move(key_scopes)) {
+    : policy_(std::move(policy)),
+      role_(role),
+      finds_tools_(scope_named(key_scopes, kFindsTools) != nullptr),
+      key_scopes_(without(std::move(key_scopes), kFindsTools)) {
   for (const CompiledRule& rule : policy_->rules) {
     if (!rule.concerns(role_)) continue;
     (rule.conditions.empty() ? hiding_rules_ : argument_rules_).push_back(&rule);
@@ -253,12 +261,17 @@ bool TenantRights::lists_like(const TenantRights& other) const {
   return have_same_texts(*mine.plugins, *others.plugins) && have_same_texts(*mine.allow, *others.allow) &&
          have_same_texts(mine.deny, others.deny) && have_same_texts(role_scopes(), other.role_scopes()) &&
          have_same_texts(policy_->role(role_).deny, other.policy_->role(other.role_).deny) &&
-         have_same_texts(key_scopes_, other.key_scopes_) && are_alike(hiding_rules_, other.hiding_rules_) &&
-         are_alike(mine.texts, others.texts);
+         have_same_texts(key_scopes_, other.key_scopes_) && finds_tools_ == other.finds_tools_ &&
+         are_alike(hiding_rules_, other.hiding_rules_) && are_alike(mine.texts, others.texts);
 }
 
 const Scopes& TenantRights::role_scopes() const {
   return *policy_->role(role_).scopes;
+}
+
+bool finds_tools(const Rights& rights) noexcept {
+  const auto* of_tenant = dynamic_cast<const TenantRights*>(&rights);
+  return of_tenant != nullptr && of_tenant->finds_tools();
 }
 
 bool list_alike(const Rights& left, const Rights& right) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "access/rights.hpp"
@@ -22,6 +23,8 @@ class TenantRights final : public Rights {
   [[nodiscard]] std::size_t max_streams() const override;
   [[nodiscard]] ArgumentsInAudit arguments_in_audit() const override;
 
+  /// Whether the key's list of tools is find-and-call.
+  [[nodiscard]] bool finds_tools() const noexcept { return finds_tools_; }
   [[nodiscard]] bool lists_like(const TenantRights& other) const;
 
  private:
@@ -29,9 +32,16 @@ class TenantRights final : public Rights {
 
   const std::shared_ptr<const TenantPolicy> policy_;
   const Role role_;
+  const bool finds_tools_;
   const Scopes key_scopes_;
   std::vector<const CompiledRule*> hiding_rules_, argument_rules_;  ///< those of this role; in policy_
 };
+
+/// What a key holds beside its scopes when its list of tools is to be find-and-call: it stands among them, bounds
+/// nothing, and no pattern looks like it.
+inline constexpr std::string_view kFindsTools = "list:find";
+/// Whether rights are those of such a key.
+bool finds_tools(const Rights& rights) noexcept;
 
 /// Whether a client would be shown the same tools, with the same texts, for both; places do not count.
 bool list_alike(const Rights& left, const Rights& right);

@@ -18,6 +18,7 @@
 #include "app/http_front.hpp"
 #include "app/metrics_endpoint.hpp"
 #include "app/observe_handlers.hpp"
+#include "app/otlp_exporter.hpp"
 #include "app/reload.hpp"
 #include "base/deadline.hpp"
 #include "observability/audit_journal.hpp"
@@ -27,6 +28,7 @@
 #include "storage/audit_shipper.hpp"
 #include "storage/directory_store.hpp"
 #include "storage/migrator.hpp"
+#include "storage/stream_store.hpp"
 
 namespace toolhost::app {
 namespace {
@@ -107,10 +109,12 @@ struct Host {
   observability::LogSink* log = nullptr;           // of events
   observability::Metrics* metrics = nullptr;       // of events
   observability::AuditJournal* journal = nullptr;  // of events
+  std::unique_ptr<OtlpExporter> exporter;          // null: traces go nowhere
   OpenDatabase database;
   std::unique_ptr<storage::DirectoryStore> directory;  // one thread at a time: the main thread, then the control's
   std::shared_ptr<TenantCallers> tenant_callers;
   std::unique_ptr<storage::AuditShipper> shipper;
+  std::unique_ptr<storage::StreamStore> streams;  // before plugins: calls that end late keep their answers
   std::unique_ptr<plugin_runtime::PluginHost> plugins;
   access::KeyAttempts key_attempts;  // of gatekeeper, for portal
   std::unique_ptr<access::Gatekeeper> gatekeeper;
@@ -128,6 +132,21 @@ struct Host {
   std::atomic<bool> is_observed = false;  // every metric is known
 };
 
+/// Spans of calls and their way to the collector; nothing when none is configured.
+Result<> build_tracing(Host& host, const HostConfig& config, observability::SpanBatch* spans) {
+  if (spans == nullptr) return {};
+  auto wanted = otlp_config(config);
+  if (!wanted) return wanted.error();
+  auto exporter = OtlpExporter::start(std::move(*wanted), *spans, *host.events);
+  if (!exporter) return exporter.error();
+  host.exporter = std::move(*exporter);
+  host.metrics->add({"toolhost_spans_dropped_total", "Spans that no collector took.", true, [spans] {
+                       return std::vector<observability::MetricSample>{
+                           {.labels = {}, .value = static_cast<double>(spans->dropped())}};
+                     }});
+  return {};
+}
+
 Result<> build_events(Host& host, const HostConfig& config) {
   auto journal = observability::AuditJournal::open({.directory = config.data_dir / "audit"});
   if (!journal) return journal.error();
@@ -142,8 +161,15 @@ Result<> build_events(Host& host, const HostConfig& config) {
   sinks.push_back(std::move(*journal));  // first: what is answered has its record
   sinks.push_back(std::move(log));
   sinks.push_back(std::move(metrics));
+  observability::SpanBatch* spans = nullptr;
+  if (!config.tracing.otlp.empty()) {
+    auto batch = std::make_unique<observability::SpanBatch>(
+        observability::SpanBatch::Config{.version = TOOLHOST_VERSION, .sample = config.tracing.sample});
+    spans = batch.get();
+    sinks.push_back(std::move(batch));
+  }
   host.events = observability::create_fan_out(std::move(sinks));
-  return {};
+  return build_tracing(host, config, spans);
 }
 
 Result<> build_database(Host& host, const HostConfig& config) {
@@ -191,6 +217,10 @@ Result<> build_protocol(Host& host, const HostConfig& config) {
   mcp.sealing_key = std::move(*sealing_key);
   mcp.failed_sign_in_period = config.keys.failed_sign_in_period;
   mcp.has_room = [&journal = *host.journal] { return journal.has_room(); };
+  auto streams = storage::StreamStore::start(host.database.address, mcp.streams.keep);
+  if (!streams) return streams.error();
+  host.streams = std::move(*streams);
+  mcp.stream_store = host.streams.get();
   host.mcp = protocol::McpEndpoint::create(std::move(mcp), *host.gatekeeper, *host.plugins, *host.events);
   return {};
 }

@@ -95,8 +95,8 @@ Result<std::optional<FirstKey>> make_first_key(const HostConfig& config, storage
 
 protocol::McpConfig copy_of(const protocol::McpConfig& config) {
   // Names every member: one that is added must be copied, too.
-  const auto& [name, title, version, instructions, page, idle, sessions, streams, period, sealing_key, has_room] =
-      config;
+  const auto& [name, title, version, instructions, page, idle, sessions, per_key, ask_limit, streams, listeners, ttl,
+               period, sealing_key, has_room, stream_store] = config;
   return {.server_name = name,
           .server_title = title,
           .server_version = version,
@@ -104,10 +104,15 @@ protocol::McpConfig copy_of(const protocol::McpConfig& config) {
           .tools_page_size = page,
           .session_idle_limit = idle,
           .max_sessions_per_key = sessions,
-          .max_streams_per_key = streams,
+          .max_streams_per_key = per_key,
+          .ask_limit = ask_limit,
+          .streams = streams,
+          .max_listeners = listeners,
+          .list_ttl = ttl,
           .failed_sign_in_period = period,
           .sealing_key = Secret(std::string(sealing_key.reveal())),
-          .has_room = has_room};
+          .has_room = has_room,
+          .stream_store = stream_store};
 }
 
 plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig& config) {

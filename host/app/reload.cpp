@@ -46,9 +46,27 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-/// What tools/list shows with these rights, as one text to compare.
-std::string listing_of(const Rights& rights, const plugin_runtime::ToolRegistry& registry) {
-  std::string text;
+/// What the lists show with these rights, each as one text to compare.
+struct Listing {
+  std::string tools, resources, prompts;
+
+  /// The lists that differ, of change_notices.
+  [[nodiscard]] std::uint32_t differences(const Listing& other) const noexcept {
+    return (tools == other.tools ? 0 : protocol::kToolsList) |
+           (resources == other.resources ? 0 : protocol::kResourcesList) |
+           (prompts == other.prompts ? 0 : protocol::kPromptsList);
+  }
+};
+
+Listing listing_of(const Rights& rights, const plugin_runtime::ToolRegistry& registry) {
+  Listing listing;
+  const auto add = [&](std::string& text, const plugin_runtime::Tool& handler) {
+    if (rights.decide(protocol::facts_of(handler), nullptr).allowed()) text.append(handler.name).push_back('\0');
+  };
+  for (const auto* resource : registry.resources()) add(listing.resources, resource->read);
+  for (const auto* resource : registry.templates()) add(listing.resources, resource->read);
+  for (const auto* prompt : registry.prompts()) add(listing.prompts, prompt->get);
+  auto& text = listing.tools;
   for (const auto* tool : registry.tools()) {
     if (!rights.decide(protocol::facts_of(*tool), nullptr).allowed()) continue;
     text.append(tool->name).push_back('\0');
@@ -57,7 +75,7 @@ std::string listing_of(const Rights& rights, const plugin_runtime::ToolRegistry&
     text.append(own->title.value_or("")).push_back('\1');
     text.append(own->description.value_or("")).push_back('\2');
   }
-  return text;
+  return listing;
 }
 
 /// The listing of each of many keys, most of which share their rights.
@@ -65,17 +83,17 @@ class Listings {
  public:
   explicit Listings(const plugin_runtime::ToolRegistry& registry) : registry_(registry) {}
 
-  const std::string& of(const Caller& caller) {
+  const Listing& of(const Caller& caller) {
     const auto& rights = caller.grant->rights();
     auto& known = known_[rights.get()];
     if (known.rights == nullptr) known = {rights, listing_of(*rights, registry_)};
-    return known.text;
+    return known.listing;
   }
 
  private:
   struct Known {
     std::shared_ptr<const Rights> rights;  // keeps the address from being another's
-    std::string text;
+    Listing listing;
   };
   const plugin_runtime::ToolRegistry& registry_;
   std::map<const Rights*, Known> known_;
@@ -228,14 +246,17 @@ class Control final : public ConfigurationControl {
   void switch_to(HostConfig wanted, const access::PolicyPtr& policy, bool is_new) {
     const auto registry = parts_.plugins.registry();
     Listings listings(*registry);
-    std::map<KeyId, std::string> before;
+    std::map<KeyId, Listing> before;
     for (const auto& key : parts_.gatekeeper.keys()) before[key.caller->key_id] = listings.of(*key.caller);
+    for (const auto& caller : parts_.gatekeeper.token_callers()) before[caller->key_id] = listings.of(*caller);
 
     parts_.plugins.set_tenant_settings(tenant_settings_of(wanted, installed_plugins(parts_.plugins)));
-    std::vector<KeyId> changed;
+    std::map<std::uint32_t, std::vector<KeyId>> changed;  // by the lists that changed
     for (const auto& caller : parts_.gatekeeper.set_policy(policy)) {
       const auto found = before.find(caller->key_id);
-      if (found != before.end() && found->second != listings.of(*caller)) changed.push_back(caller->key_id);
+      if (found == before.end()) continue;
+      if (const auto lists = found->second.differences(listings.of(*caller)); lists != 0)
+        changed[lists].push_back(caller->key_id);
     }
     if (parts_.apply) parts_.apply(*current_, wanted, policy);
     policy_ = policy;
@@ -244,7 +265,7 @@ class Control final : public ConfigurationControl {
       const std::lock_guard lock(state_mutex_);
       ++generation_;
     }
-    if (!changed.empty()) parts_.mcp.tools_changed(changed);
+    for (const auto& [lists, keys] : changed) parts_.mcp.lists_changed(keys, lists);
   }
 
   /// Drops what an earlier report has said.

@@ -8,6 +8,7 @@
 
 #include "base/caller.hpp"
 #include "base/error.hpp"
+#include "observability/trace_context.hpp"
 
 namespace toolhost::observability {
 
@@ -29,6 +30,9 @@ struct ToolCalled {
   std::string_view place = {};      ///< the line of configuration that decided, "FILE:LINE"; may be empty
   std::string_view arguments = {};  ///< what the audit may keep of them: a JSON object, sensitive members redacted, or
                                     ///< {"hmac":"..."}; empty: nothing
+  const TraceContext* trace = nullptr;  ///< the client's; null: it named none
+  /// Parts of `duration`: in the plugin's queue, in its handler, and of that in the database; zero when unknown.
+  std::chrono::microseconds queued{0}, in_handler{0}, in_database{0};
 };
 
 /// A request was refused before it had a caller.

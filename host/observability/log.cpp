@@ -188,6 +188,7 @@ void describe(LogLine& line, const ToolCalled& event) {
       .field("duration_us", event.duration.count());
   if (!event.reason.empty()) line.field("reason", event.reason);
   if (!event.place.empty()) line.field("place", event.place);
+  if (event.trace != nullptr) line.field("trace", trace_id_text(*event.trace));
   if (!event.detail.empty()) line.message(event.detail);
 }
 void describe(LogLine& line, const RequestRefused& event) {

@@ -10,7 +10,7 @@ constexpr bool is_refusal(std::string_view outcome) noexcept {
 
 /// Whether this outcome of a call is one that its caller did not want.
 constexpr bool is_error(std::string_view outcome) noexcept {
-  return outcome != "ok" && outcome != "cancelled";
+  return outcome != "ok" && outcome != "cancelled" && outcome != "input_required";
 }
 
 }  // namespace toolhost::observability

@@ -40,8 +40,10 @@ std::string internal_text(const th_call& call) {
          " If it happens again, report it with this id: " + call.start.call->request_id;
 }
 
-Outcome outcome_of(th_status status) noexcept {
+Outcome outcome_of(const th_call& call, th_status status) noexcept {
   switch (status) {
+    case TH_E_NOT_FOUND:
+      return call.kind() == ToolCall::Kind::kTool ? Outcome::kToolError : Outcome::kNotFound;
     case TH_E_UNAVAILABLE:
     case TH_E_RETRY:
       return Outcome::kUnavailable;
@@ -86,6 +88,7 @@ std::string public_text(const th_call& call, th_status status) {
     case TH_E_LIMIT:
       return join("A limit was exceeded.", state_after(call)) + " Ask for less at once.";
     case TH_E_UNSUPPORTED:
+      if (call.lacked) return join(call.error_message, state_after(call));
       return join("This server does not support what the tool needs.", state_after(call));
     default:
       return internal_text(call);
@@ -110,7 +113,7 @@ Judgement failed(const th_call& call, th_status status, std::string text, std::s
   Judgement judgement;
   // A statement that was to commit and lost its connection: what the plugin believes about it may be wrong.
   if (call.outcome_unknown) text = state_after(call);
-  judgement.result = refusal(outcome_of(status), text, std::move(detail));
+  judgement.result = refusal(outcome_of(call, status), text, std::move(detail));
   return judgement;
 }
 
@@ -146,6 +149,39 @@ Judgement judge_failure(const th_call& call) {
   return failed(call, call.failure, call.failure_message, detail_of(call, call.failure));
 }
 
+/// The client is asked, and nothing of this run is kept.
+Judgement judge_questions(th_call& call, th_status status) {
+  Judgement judgement;
+  judgement.result = {.outcome = Outcome::kInputRequired,
+                      .is_error = false,
+                      .content_json = "[]",
+                      .structured_json = {},
+                      .detail = {},
+                      .questions = std::move(call.questions)};
+  if (status != TH_E_ASKED || call.threw || call.failed) {
+    judgement.broken_rule = "ask-swallowed";
+    judgement.result.detail = "ask() answered TH_E_ASKED, but the handler went on and came to status " +
+                              std::to_string(call.failed ? call.failure : status) +
+                              "; the client is asked all the same. Return TH_E_ASKED, and do not catch everything "
+                              "around ask()";
+  }
+  return judgement;
+}
+
+/// What the handler of a completion gave.
+std::string completion_json(th_call& call) {
+  auto& completion = call.completion;
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().key("values").raw('[' + completion.values + ']');
+  if (completion.total) json.key("total").integer(*completion.total);
+  const auto kept = std::min<std::size_t>(completion.count, TH_COMPLETE_MAX_VALUES);
+  const bool has_more =
+      completion.count > kept || (completion.total && *completion.total > static_cast<std::int64_t>(kept));
+  json.key("hasMore").boolean(has_more).end_object();
+  return text;
+}
+
 /// Why the structured content is not what the tool declared; empty when it is.
 std::string output_violation(const th_call& call, const std::string& structured) {
   const auto& schema = call.start.call->tool->output_schema;
@@ -168,6 +204,9 @@ Judgement judge_success(th_call& call) {
                           "the handler returned TH_OK although its transaction had failed; " + detail_of(call, TH_OK));
   if (!call.writer.is_empty() && !call.writer.is_complete())
     return internal_error(call, "open-json", "the handler returned TH_OK with an object or array still open");
+  const auto kind = call.kind();
+  if (kind == ToolCall::Kind::kRead && call.content.size() == 1)
+    return failed(call, TH_E_NOT_FOUND, public_text(call, TH_E_NOT_FOUND), "the handler pushed nothing");
   auto structured = call.writer.is_empty() ? std::move(call.structured) : call.writer.take();
   if (const auto violation = output_violation(call, structured); !violation.empty())
     return internal_error(call, "output-schema",
@@ -179,19 +218,21 @@ Judgement judge_success(th_call& call) {
   result.outcome = Outcome::kOk;
   result.is_error = false;
   // MCP 2025-11-25, Tools, Structured Content: the same JSON as text, for clients that read only text.
-  if (call.content.size() == 1 && !structured.empty()) {
+  if (kind == ToolCall::Kind::kComplete) {
+    result.content_json = completion_json(call);
+  } else if (call.content.size() == 1 && !structured.empty()) {
     result.content_json = text_block(structured);
   } else {
     result.content_json = std::move(call.content);
     result.content_json += ']';
   }
   result.structured_json = std::move(structured);
+  result.description = std::move(call.description);
   return judgement;
 }
 
-}  // namespace
-
-Judgement judge(th_call& call, th_status status) {
+/// Of a handler that has asked nothing.
+Judgement judge_ended(th_call& call, th_status status) {
   if (call.threw)
     return internal_error(call, "exception-escaped",
                           "an exception left the handler (" + call.failure_message +
@@ -200,9 +241,21 @@ Judgement judge(th_call& call, th_status status) {
   if (call.failed) return judge_failure(call);
   if (status == TH_OK) return judge_success(call);
   if (status == TH_E_RETRY) return retry(call);
+  if (status == TH_E_ASKED)
+    return internal_error(call, "asked-nothing", "the handler returned TH_E_ASKED, but ask() did not answer that");
   if (!is_known_failure(status))
     return internal_error(call, "unknown-status", "the handler returned " + std::to_string(status));
   return failed(call, status, public_text(call, status), detail_of(call, status));
+}
+
+}  // namespace
+
+Judgement judge(th_call& call, th_status status) {
+  if (!call.questions.empty()) return judge_questions(call, status);
+  auto judgement = judge_ended(call, status);
+  const auto said = call.failed ? call.failure : status;
+  if (said == TH_E_UNSUPPORTED && judgement.result.is_error) judgement.result.lacked = call.lacked;
+  return judgement;
 }
 
 Judgement judge_commit_failure(th_call& call, const Error& error, std::string_view sqlstate) {

@@ -7,14 +7,10 @@
 namespace toolhost::plugin_runtime::services {
 namespace {
 
-/// The bytes of the result so far: what the plugin may still add is the limit less this.
-std::size_t result_bytes(const th_call& call) noexcept {
-  return call.content.size() + call.structured.size() + call.writer.text().size();
-}
+using Kind = ToolCall::Kind;
 
-th_status result_too_large(th_call& call) {
-  return fail_with(call, TH_E_LIMIT,
-                   "the result would be larger than " + std::to_string(call.start.max_result_bytes) + " bytes");
+th_status only_of_tools(th_call& call, std::string_view what) {
+  return fail_with(call, TH_E_MISUSE, std::string(what) + " is for tools; resources push content(), prompts messages");
 }
 
 // ---- toolhost.call/1
@@ -50,22 +46,24 @@ th_str call_args_json(th_call* call) noexcept {
 
 th_status call_text(th_call* call, th_str text) noexcept {
   if (!answers(call)) return TH_E_MISUSE;
+  if (call->kind() != Kind::kTool) return only_of_tools(*call, "text()");
   if (!is_utf8(view(text))) return fail_with(*call, TH_E_INVALID, "the text is not UTF-8");
   const auto size = call->content.size();
-  if (result_bytes(*call) + text.len > call->start.max_result_bytes) return result_too_large(*call);
+  if (call->result_bytes() + text.len > call->start.max_result_bytes) return result_too_large(*call);
   call->content += size == 1 ? R"({"type":"text","text":)" : R"(,{"type":"text","text":)";
   append_json_string(call->content, view(text));
   call->content += '}';
-  if (result_bytes(*call) <= call->start.max_result_bytes) return TH_OK;
+  if (call->result_bytes() <= call->start.max_result_bytes) return TH_OK;
   call->content.resize(size);
   return result_too_large(*call);
 }
 
 th_status call_structured(th_call* call, th_str text) noexcept {
   if (!answers(call)) return TH_E_MISUSE;
+  if (call->kind() != Kind::kTool) return only_of_tools(*call, "structured content");
   if (!call->structured.empty() || !call->writer.is_empty())
     return fail_with(*call, TH_E_MISUSE, "there is structured content already");
-  if (result_bytes(*call) + text.len > call->start.max_result_bytes) return result_too_large(*call);
+  if (call->result_bytes() + text.len > call->start.max_result_bytes) return result_too_large(*call);
   auto document = json::acquire_document();
   const auto root = document->parse(view(text));
   if (!root) return fail_with(*call, TH_E_INVALID, "the structured content is no JSON: " + root.error().message);
@@ -108,6 +106,7 @@ int32_t call_cancelled(th_call* call) noexcept {
 template <class Write>
 th_status write_structured(th_call* call, Write write) noexcept {
   if (!answers(call)) return TH_E_MISUSE;
+  if (call->kind() != Kind::kTool) return only_of_tools(*call, "structured content");
   if (!call->structured.empty()) return fail_with(*call, TH_E_MISUSE, "the structured content was given whole already");
   call->writer.limit(call->start.max_result_bytes - std::min(call->start.max_result_bytes, call->content.size()));
   switch (write(call->writer)) {
@@ -188,7 +187,8 @@ th_status token_open(th_call* call, th_str token, th_str* data) noexcept {
 }  // namespace
 
 constexpr th_call_api call_table{sizeof(th_call_api), 0,         call_info,       call_args_json, call_text,
-                                 call_structured,     call_fail, call_last_error, call_cancelled};
+                                 call_structured,     call_fail, call_last_error, call_cancelled, call_content,
+                                 call_progress};
 constexpr th_json_api json_table{sizeof(th_json_api),
                                  0,
                                  json_begin_object,

@@ -125,6 +125,16 @@ th_status read_parameters(th_call& call, const th_value* parameters, std::size_t
   return TH_OK;
 }
 
+/// Whether a statement marked TH_DB_LAST may commit by itself. Not when the answer, or the use of a confirmation, is to
+/// be saved in the same transaction, and not while a question to the client is open.
+bool may_commit_alone(const th_call& call) {
+  const auto& running = *call.start.call;
+  if (!call.questions.empty() || !running.used_state.empty()) return false;
+  // This store and the load behind is_streamed() are the other way round where the stream begins: one sees the other.
+  running.last_sent.store(true);
+  return call.client() == nullptr || !call.client()->is_streamed();
+}
+
 /// Runs one statement through `run` and keeps account of what it means for the transaction.
 template <class Run>
 th_status run_statement(th_call* call, const th_value* parameters, std::size_t count, std::uint32_t flags,
@@ -132,9 +142,12 @@ th_status run_statement(th_call* call, const th_value* parameters, std::size_t c
   if (const auto status = prepare_database(call); status != TH_OK) return status;
   if ((flags & ~TH_DB_LAST) != 0) return fail_with(*call, TH_E_INVALID, "flags hold bits that are not TH_DB_*");
   if (const auto status = read_parameters(*call, parameters, count); status != TH_OK) return status;
-  const bool last = (flags & TH_DB_LAST) != 0 && call->savepoints == 0;
+  const bool is_last = (flags & TH_DB_LAST) != 0 && call->savepoints == 0;
+  const bool last = is_last && (call->reads_only() || may_commit_alone(*call));
   const bool writes_for_good = last && !call->reads_only();
+  const auto began = std::chrono::steady_clock::now();
   const Result<> done = run(last ? Finish::kCommit : Finish::kKeepOpen);
+  call->in_database += std::chrono::steady_clock::now() - began;
   call->statement_failed = !done.has_value();
   if (done) {
     call->committed = call->committed || writes_for_good;

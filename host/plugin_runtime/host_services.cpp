@@ -117,14 +117,18 @@ constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
                                .now_us = core_now_us,
                                .new_uuid = core_new_uuid};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 8> kServices{{{TH_SVC_CALL, &call_table},
-                                                                             {TH_SVC_ARGS, &args_table},
-                                                                             {TH_SVC_JSON, &json_table},
-                                                                             {TH_SVC_DB, &database_table},
-                                                                             {TH_SVC_CONFIG, &config_table},
-                                                                             {TH_SVC_TOKEN, &token_table},
-                                                                             {TH_SVC_PEOPLE, &people_table},
-                                                                             {TH_SVC_READS, &reads_table}}};
+constexpr std::array<std::pair<std::string_view, const void*>, 12> kServices{{{TH_SVC_CALL, &call_table},
+                                                                              {TH_SVC_ARGS, &args_table},
+                                                                              {TH_SVC_JSON, &json_table},
+                                                                              {TH_SVC_DB, &database_table},
+                                                                              {TH_SVC_CONFIG, &config_table},
+                                                                              {TH_SVC_TOKEN, &token_table},
+                                                                              {TH_SVC_PEOPLE, &people_table},
+                                                                              {TH_SVC_READS, &reads_table},
+                                                                              {TH_SVC_CLIENT, &client_table},
+                                                                              {TH_SVC_CATALOG, &catalog_table},
+                                                                              {TH_SVC_PROMPT, &prompt_table},
+                                                                              {TH_SVC_COMPLETE, &complete_table}}};
 
 }  // namespace
 
@@ -196,9 +200,21 @@ void th_host::log(Severity severity, std::string_view text) {
   events_->emit(toolhost::observability::PluginReported{PluginIncident::kLog, plugin_, to_string(severity), text});
 }
 
+bool th_host::announce(std::uint32_t lists) {
+  const std::lock_guard lock(mutex_);
+  if (news_ != nullptr) news_->changed(lists);
+  return news_ != nullptr;
+}
+
+bool th_host::announce(std::string_view uri, std::optional<toolhost::TenantId> tenant) {
+  const std::lock_guard lock(mutex_);
+  return news_ != nullptr && news_->updated(uri, tenant);
+}
+
 void th_host::silence() {
   const std::lock_guard lock(mutex_);
   events_ = nullptr;
+  news_ = nullptr;
 }
 
 void th_call::enter(const Start& next) {
@@ -209,6 +225,16 @@ void th_call::enter(const Start& next) {
   structured_document.reset();
   args_text.clear();
   kept.clear();
+  description.clear();
+  completion.values.clear();
+  completion.count = 0;
+  completion.total.reset();
+  questions.clear();
+  lacked.reset();
+  updated.clear();
+  progress.was_given = false;
+  // What was sent in an attempt before cannot be taken back.
+  if (start.attempt == 0) progress.was_sent = false;
   threw = failed = false;
   failure_message.clear();
   error_status = TH_OK;
@@ -217,6 +243,7 @@ void th_call::enter(const Start& next) {
   error_detail.clear();
   in_transaction = statement_failed = committed = outcome_unknown = false;
   savepoints = 0;
+  in_database = {};
   rows.clear();
   // A call that is run again goes on with what it began with.
   if (start.attempt == 0) start.host->hold_tenant_settings(tenant_settings_);

@@ -14,6 +14,7 @@
 #include "base/deadline.hpp"
 #include "base/json.hpp"
 #include "observability/events.hpp"
+#include "plugin_runtime/catalog_news.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/sealed_token.hpp"
 #include "plugin_runtime/structured_writer.hpp"
@@ -76,6 +77,11 @@ struct th_host {
     return severity >= log_level_.load(std::memory_order_relaxed);
   }
   void set_log_level(toolhost::observability::Severity level) noexcept { log_level_ = level; }  ///< any thread
+  /// Before create(); outlives silence().
+  void set_news(toolhost::plugin_runtime::CatalogNews& news) noexcept { news_ = &news; }
+  /// What "toolhost.catalog/1" announces; false when there is nobody to tell, or CatalogNews took no more.
+  bool announce(std::uint32_t lists);
+  bool announce(std::string_view uri, std::optional<toolhost::TenantId> tenant);
   /// From now on nothing is reported: threads that a plugin or a lost handler left behind may outlive the event sink.
   void silence();
 
@@ -97,6 +103,7 @@ struct th_host {
   toolhost::plugin_runtime::SettingsSnapshotPtr tenant_settings_;  // null until there are any
   std::mutex mutex_;                                               // guards what follows
   toolhost::observability::EventSink* events_;
+  toolhost::plugin_runtime::CatalogNews* news_ = nullptr;
   std::int64_t log_second_ = 0;
   unsigned logged_ = 0;
 };
@@ -122,8 +129,28 @@ struct th_call {
     toolhost::storage::TenantConnection* database = nullptr;  ///< null: the tool has none
     std::size_t max_result_bytes = 0;
   };
+  /// Progress as the plugin gave it and as it was sent; a newer one takes the place of one that waits to be sent.
+  struct Progress {
+    double given = 0;  ///< of the handler's thread
+    bool was_given = false;
+    std::atomic<bool> is_waiting{false};
+    std::mutex mutex;  // guards what follows, and is_waiting against being set
+    bool was_sent = false;
+    double sent = 0, waiting = 0, total = 0;
+    std::string message;
+    std::chrono::steady_clock::time_point sent_at;
+  };
+  /// Of "toolhost.complete/1".
+  struct Completion {
+    std::string values;  ///< JSON array, not closed yet
+    std::size_t count = 0;
+    std::optional<std::int64_t> total;
+  };
   /// Between enter() and leave() the services answer on this thread.
   void enter(const Start& start);
+  /// Sends the progress that waits. On the handler's thread before leave(), or on another while the call is known to
+  /// live.
+  void flush_progress();
   /// From here on every service answers TH_E_MISUSE; what was pushed stays until the next enter().
   void leave() noexcept;
   /// From any thread, while the handler runs: the call was answered without it. Services answer TH_E_MISUSE,
@@ -138,16 +165,31 @@ struct th_call {
   [[nodiscard]] bool reads_only() const noexcept {
     return start.call->tool->read_only || start.call->caller->read_only;
   }
+  [[nodiscard]] toolhost::plugin_runtime::ToolCall::Kind kind() const noexcept { return start.call->kind; }
+  [[nodiscard]] toolhost::plugin_runtime::ClientPort* client() const noexcept { return start.call->client.get(); }
+  /// The bytes of the result so far: what the plugin may still add is the limit less this.
+  [[nodiscard]] std::size_t result_bytes() const noexcept {
+    return content.size() + description.size() + completion.values.size() + structured.size() + writer.text().size();
+  }
   /// Those in force for the tenant when the call began.
   [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings() noexcept;
 
   Start start;
-  std::string content;  ///< JSON array of blocks, not closed yet
+  std::string content;      ///< JSON array of blocks, contents or messages, not closed yet
+  std::string description;  ///< of a prompt
+  Completion completion;
   toolhost::plugin_runtime::StructuredWriter writer;
   std::string structured;                           ///< given whole, compact
   toolhost::json::DocumentPtr structured_document;  ///< of `structured`
   std::string args_text;
   std::deque<std::string> kept;  ///< what services lent the plugin until the handler returns
+
+  std::vector<toolhost::plugin_runtime::Question> questions;  ///< that the client is to be asked
+  std::optional<toolhost::plugin_runtime::AskKind> lacked;    ///< the first kind that it cannot be asked
+  Progress progress;
+  std::vector<std::string> updated;  ///< URIs to announce once the call has succeeded
+  std::int64_t message_second = 0;   ///< of the last message to the client, and how many in it
+  unsigned messages = 0;
 
   bool threw = false;   ///< an exception left the handler; failure_message is its text
   bool failed = false;  ///< fail() was called
@@ -162,6 +204,7 @@ struct th_call {
   bool committed = false;         ///< a statement marked TH_DB_LAST has written for good
   bool outcome_unknown = false;   ///< the connection was lost while such a statement committed
   unsigned savepoints = 0;
+  std::chrono::steady_clock::duration in_database{0};
   std::vector<toolhost::storage::SqlValue> parameters;
   std::deque<th_rows> rows;
 

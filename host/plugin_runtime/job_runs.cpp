@@ -30,7 +30,11 @@ Errc code_of(Outcome outcome) noexcept {
       return Errc::kUnavailable;
     case Outcome::kLimit:
       return Errc::kLimit;
+    case Outcome::kNotFound:
+      return Errc::kNotFound;
     case Outcome::kOk:
+    case Outcome::kInputRequired:
+    case Outcome::kStateUsed:
     case Outcome::kInternal:
       return Errc::kInternal;
   }

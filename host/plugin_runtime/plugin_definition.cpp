@@ -5,15 +5,14 @@
 #include <set>
 
 #include "base/json.hpp"
+#include "plugin_runtime/definition_fields.hpp"
+#include "plugin_runtime/growable.hpp"
 #include "plugin_runtime/host_services.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
 
-constexpr std::size_t kMaxStructBytes = 4096;
-constexpr std::size_t kMaxNameBytes = 200, kMaxDescriptionBytes = 16 * 1024, kMaxSchemaBytes = 256 * 1024,
-                      kMaxSqlBytes = 4 * 1024 * 1024;
-constexpr std::size_t kMaxElements = 1024;  // of any array that a plugin ends with NULL
+constexpr std::size_t kMaxSqlBytes = 4 * 1024 * 1024;
 
 constexpr std::chrono::minutes kDefaultJobTimeout{10};
 
@@ -24,83 +23,6 @@ constexpr std::uint32_t kKnownToolFlags = TH_TOOL_READ_ONLY | TH_TOOL_DESTRUCTIV
 constexpr std::size_t kPluginBytes = 112, kToolBytes = 80, kMigrationBytes = 24;
 static_assert(sizeof(th_plugin_def) >= kPluginBytes && sizeof(th_tool_def) >= kToolBytes &&
               sizeof(th_migration) >= kMigrationBytes);
-
-Error refusal(std::string reason) {
-  return {Errc::kInvalidArgument, std::move(reason), {}};
-}
-
-/// Copies a struct that may be older or newer than this host's header.
-template <class T>
-Result<T> copy_growable(const T* source, std::size_t oldest_bytes, const std::string& what) {
-  if (source == nullptr) return refusal(what + " is NULL");
-  std::uint32_t size = 0;
-  std::memcpy(&size, source, sizeof(size));
-  if (size < oldest_bytes || size > kMaxStructBytes)
-    return refusal(what + " has struct_size " + std::to_string(size) + ", but it is at least " +
-                   std::to_string(oldest_bytes) + " and at most " + std::to_string(kMaxStructBytes) +
-                   " bytes long; set it to sizeof of the struct in toolhost/plugin.h");
-  const auto* bytes = reinterpret_cast<const unsigned char*>(source);
-  if (size > sizeof(T) && std::any_of(bytes + sizeof(T), bytes + size, [](unsigned char byte) { return byte != 0; }))
-    return refusal(what + " uses fields that this host (plugin ABI 1." + std::to_string(TH_ABI_MINOR) +
-                   ") does not know; upgrade the host, or build the plugin with a lower TH_ABI_TARGET");
-  T copy{};
-  std::memcpy(&copy, source, std::min<std::size_t>(size, sizeof(T)));
-  return copy;
-}
-
-/// A static string of the plugin, bounded and checked.
-Result<std::string> text_of(const char* text, std::size_t max_bytes, const std::string& what, bool required = true) {
-  if (text == nullptr) {
-    if (required) return refusal(what + " is NULL");
-    return std::string();
-  }
-  const auto size = strnlen(text, max_bytes + 1);
-  if (size > max_bytes) return refusal(what + " is longer than " + std::to_string(max_bytes) + " bytes");
-  if (required && size == 0) return refusal(what + " is empty");
-  if (!simdjson::validate_utf8(text, size)) return refusal(what + " is not UTF-8");
-  return std::string(text, size);
-}
-
-/// The length of an array that ends with NULL.
-template <class T>
-Result<std::size_t> length_of(const T* const* elements, const std::string& what) {
-  if (elements == nullptr) return std::size_t{0};
-  for (std::size_t i = 0; i <= kMaxElements; ++i)
-    if (elements[i] == nullptr) return i;
-  return refusal(what + " has more than " + std::to_string(kMaxElements) + " elements; does NULL end it?");
-}
-
-Result<std::vector<std::string>> texts_of(const char* const* elements, const std::string& what) {
-  const auto count = length_of(elements, what);
-  if (!count) return count.error();
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < *count; ++i) {
-    auto text = text_of(elements[i], kMaxNameBytes, what + "[" + std::to_string(i) + "]");
-    if (!text) return text.error();
-    texts.push_back(std::move(*text));
-  }
-  return texts;
-}
-
-/// Compiles a schema whose values are objects, and makes its text compact: it is sent with every tools/list.
-Result<JsonSchema> object_schema(std::string& text, const std::string& what) {
-  auto schema = JsonSchema::compile(text);
-  if (!schema) return refusal(what + " is not usable: " + schema.error().message);
-  json::Document document;
-  const auto root = document.parse(text);
-  std::string_view type;
-  if (!root || json::find(*root, "type").get(type) != simdjson::SUCCESS || type != "object")
-    return refusal(what + " must say \"type\": \"object\" at the top");
-  text = json::to_text(*root);
-  return schema;
-}
-
-bool is_tool_name(std::string_view name) {
-  // The common ground of the assistants: longer names, and dots, are refused by some of them.
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
 
 /// What only a job may have, and what no job may have.
 Result<> check_job(const th_tool_def& source, const std::string& what) {
@@ -152,20 +74,18 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
     if (!compiled) return compiled.error();
     output = std::move(*compiled);
   }
-  auto meta = text_of(copied->meta_json, kMaxSchemaBytes, what + "meta_json", false);
+  auto meta = json_of(copied->meta_json, JsonKind::kObject, what + "meta_json");
   if (!meta) return meta.error();
-  if (!meta->empty()) {
-    json::Document document;
-    const auto root = document.parse(*meta);
-    if (!root || !root->is_object()) return refusal(what + "meta_json is not a JSON object");
-    *meta = json::to_text(*root);
-  }
+  auto icons = json_of(copied->icons_json, JsonKind::kArray, what + "icons_json");
+  if (!icons) return icons.error();
+  json::Document input_document;
+  const auto input_root = input_document.parse(*input_text).value();
+  auto headers = header_members(input_root);
+  if (!headers) return refusal(what + "input_schema: " + headers.error().message);
 
   const auto has = [&](std::uint32_t flag) { return (copied->flags & flag) != 0; };
   const std::chrono::milliseconds timeout(copied->timeout_ms);
   if (is_job) default_timeout = kDefaultJobTimeout;
-  json::Document input_document;
-  const SensitiveMembers sensitive(input_document.parse(*input_text).value());
   return ToolDefinition{.tool = Tool{.name = std::move(*name),
                                      .title = std::move(*title),
                                      .description = std::move(*description),
@@ -173,6 +93,7 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
                                      .input_schema_json = std::move(*input_text),
                                      .output_schema_json = std::move(*output_text),
                                      .meta_json = std::move(*meta),
+                                     .icons_json = std::move(*icons),
                                      .input_schema = std::move(*input),
                                      .output_schema = std::move(output),
                                      .read_only = has(TH_TOOL_READ_ONLY),
@@ -181,7 +102,8 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
                                      .open_world = has(TH_TOOL_OPEN_WORLD),
                                      .non_blocking = has(TH_TOOL_NONBLOCKING),
                                      .timeout = timeout.count() == 0 ? default_timeout : timeout,
-                                     .sensitive = sensitive},
+                                     .sensitive = SensitiveMembers(input_root),
+                                     .headers = std::move(*headers)},
                         .handle = copied->handle,
                         .user = copied->user};
 }
@@ -341,6 +263,8 @@ Result<PluginDefinition> adopt_definition(const th_plugin_def* definition, const
     adopted.config_schema = std::move(*schema);
   }
   if (auto tools = adopt_tools(adopted, *copied, default_timeout); !tools) return tools.error();
+  if (auto offers = adopt_resources(adopted, *copied, default_timeout); !offers) return offers.error();
+  if (auto offers = adopt_prompts(adopted, *copied, default_timeout); !offers) return offers.error();
   if (auto migrations = adopt_migrations(adopted, *copied); !migrations) return migrations.error();
   if (auto exports = adopt_exports(adopted, *copied); !exports) return exports.error();
   if (auto reads = adopt_reads(adopted, *copied); !reads) return reads.error();

@@ -21,6 +21,20 @@ struct ToolDefinition {
   void* user = nullptr;
 };
 
+/// One resource or template as its plugin declared it, checked.
+struct ResourceDefinition {
+  Resource resource;
+  th_handler read = nullptr, complete = nullptr;
+  void* user = nullptr;
+};
+
+/// One prompt as its plugin declared it, checked.
+struct PromptDefinition {
+  Prompt prompt;
+  th_handler get = nullptr, complete = nullptr;
+  void* user = nullptr;
+};
+
 /// One job as its plugin declared it, checked.
 struct JobDefinition {
   ToolDefinition definition;
@@ -42,6 +56,8 @@ struct PluginDefinition {
   std::vector<std::string> services;  ///< as written, "?" included
   std::vector<ToolDefinition> tools;
   std::vector<JobDefinition> jobs;
+  std::vector<ResourceDefinition> resources;
+  std::vector<PromptDefinition> prompts;
   std::vector<storage::Migration> migrations;
   std::vector<std::string> shared_tables;
   std::vector<std::string> exports;  ///< names of views
@@ -65,5 +81,11 @@ bool is_plugin_id(std::string_view id) noexcept;
 /// the tool), the reason and the cure.
 Result<PluginDefinition> adopt_definition(const th_plugin_def* definition, const ElfCard& card,
                                           std::chrono::milliseconds default_timeout);
+
+/// Of adopt_definition(): the resources, templates and prompts.
+Result<> adopt_resources(PluginDefinition& adopted, const th_plugin_def& source,
+                         std::chrono::milliseconds default_timeout);
+Result<> adopt_prompts(PluginDefinition& adopted, const th_plugin_def& source,
+                       std::chrono::milliseconds default_timeout);
 
 }  // namespace toolhost::plugin_runtime

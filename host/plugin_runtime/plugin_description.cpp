@@ -41,6 +41,8 @@ Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file
   if (!adopted) return refused(adopted.error());
   PluginDescription description{.id = adopted->id, .tools = {}, .settings_schema = nullptr};
   for (const auto& tool : adopted->tools) description.tools.push_back(tool.tool.name);
+  for (const auto& offered : adopted->resources) description.tools.push_back(offered.resource.read.name);
+  for (const auto& offered : adopted->prompts) description.tools.push_back(offered.prompt.get.name);
   if (adopted->config_schema)
     description.settings_schema = std::make_shared<const JsonSchema>(std::move(*adopted->config_schema));
   return description;

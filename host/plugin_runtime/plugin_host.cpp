@@ -9,6 +9,7 @@
 #include "plugin_runtime/job_scheduler.hpp"
 #include "plugin_runtime/plugin_instance.hpp"
 #include "plugin_runtime/plugin_library.hpp"
+#include "plugin_runtime/plugin_registry.hpp"
 #include "plugin_runtime/readable_views.hpp"
 #include "plugin_runtime/watchdog.hpp"
 
@@ -18,32 +19,6 @@ namespace {
 using observability::EventSink;
 using observability::PluginIncident;
 using PluginPtr = std::shared_ptr<PluginInstance>;
-
-/// Shares the plugins, so that a call keeps its tool for as long as it keeps its registry.
-class Registry final : public ToolRegistry {
- public:
-  Registry(std::vector<PluginPtr> plugins, std::uint64_t generation)
-      : plugins_(std::move(plugins)), generation_(generation) {
-    for (const auto& plugin : plugins_)
-      for (const auto& tool : plugin->definition().tools) tools_.push_back(&tool.tool);
-    std::sort(tools_.begin(), tools_.end(), [](const Tool* a, const Tool* b) { return a->name < b->name; });
-  }
-
-  [[nodiscard]] std::span<const Tool* const> tools() const noexcept override { return tools_; }
-
-  [[nodiscard]] const Tool* find(std::string_view name) const noexcept override {
-    const auto found = std::lower_bound(tools_.begin(), tools_.end(), name,
-                                        [](const Tool* tool, std::string_view wanted) { return tool->name < wanted; });
-    return found != tools_.end() && (*found)->name == name ? *found : nullptr;
-  }
-
-  [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
-
- private:
-  const std::vector<PluginPtr> plugins_;
-  const std::uint64_t generation_;
-  std::vector<const Tool*> tools_;
-};
 
 PluginInfo describe(const CheckedFile& file) {
   PluginInfo info;
@@ -56,11 +31,24 @@ PluginInfo describe(const CheckedFile& file) {
   return info;
 }
 
+/// What must be unique in the host: "tool", "resource", "uri" or "prompt", and its name.
+using OwnedName = std::pair<std::string, std::string>;
+std::vector<OwnedName> owned_names(const PluginDefinition& definition) {
+  std::vector<OwnedName> names;
+  for (const auto& tool : definition.tools) names.emplace_back("tool", tool.tool.name);
+  for (const auto& resource : definition.resources) {
+    names.emplace_back("resource", resource.resource.name);
+    names.emplace_back("uri", resource.resource.uri);
+  }
+  for (const auto& prompt : definition.prompts) names.emplace_back("prompt", prompt.prompt.name);
+  return names;
+}
+
 class Host final : public PluginHost {
  public:
   Host(const PluginHostConfig& config, const storage::DatabaseAddress& address, EventSink& events) : events_(events) {
     load_plugins(config, address);
-    registry_ = std::make_shared<Registry>(plugins_, 1);
+    registry_ = std::make_shared<PluginRegistry>(plugins_, 1);
     std::vector<JobScheduler::Job> jobs;
     for (const auto& plugin : plugins_)
       for (const auto& job : plugin->scheduled_jobs()) jobs.push_back(job);
@@ -146,6 +134,8 @@ class Host final : public PluginHost {
     }
   }
 
+  void on_catalog(std::function<void(const CatalogChange&)> on_change) override { news_.listen(std::move(on_change)); }
+
   void set_log_level(observability::Severity level) noexcept override {
     for (const auto& plugin : plugins_) plugin->set_log_level(level);
   }
@@ -155,6 +145,7 @@ class Host final : public PluginHost {
     const auto until = Deadline::after(drain);
     for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin)
       (*plugin)->stop(std::chrono::duration_cast<std::chrono::milliseconds>(until.left()));
+    news_.listen(nullptr);
   }
 
  private:
@@ -195,7 +186,7 @@ class Host final : public PluginHost {
               {}});
       return candidates.push_back(std::move(candidate));
     }
-    auto prepared = PluginInstance::prepare(*file, spec, config, address, watchdog_, scheduler_, events_);
+    auto prepared = PluginInstance::prepare(*file, spec, config, address, watchdog_, scheduler_, news_, events_);
     if (prepared)
       candidate.plugin = std::move(*prepared);
     else
@@ -229,12 +220,12 @@ class Host final : public PluginHost {
   void serve(Candidate& candidate, const storage::DatabaseAddress& address) {
     const auto& definition = candidate.plugin->definition();
     auto& info = candidate.info;
-    for (const auto& tool : definition.tools) {
-      const auto owner = tool_owners_.find(tool.tool.name);
-      if (owner == tool_owners_.end()) continue;
-      return refuse(candidate, "duplicate-tool",
+    for (const auto& [what, key] : owned_names(definition)) {
+      const auto owner = owners_.find({what, key});
+      if (owner == owners_.end()) continue;
+      return refuse(candidate, "duplicate-" + what,
                     {Errc::kConflict,
-                     info.file + ": its tool " + tool.tool.name + " exists already, in the plugin " + owner->second +
+                     info.file + ": its " + what + " " + key + " exists already, in the plugin " + owner->second +
                          "; load only one of the two",
                      {}});
     }
@@ -243,10 +234,8 @@ class Host final : public PluginHost {
     info.services = definition.services;
     if (const auto refused = candidate.plugin->serve(candidate.views, address))
       return refuse(candidate, refused->rule, refused->error);
-    for (const auto& tool : definition.tools) {
-      info.tools.push_back(tool.tool.name);
-      tool_owners_[tool.tool.name] = definition.id;
-    }
+    for (const auto& tool : definition.tools) info.tools.push_back(tool.tool.name);
+    for (const auto& owned : owned_names(definition)) owners_[owned] = definition.id;
     info.state = "serving";
     const auto counted = [](std::size_t count, const std::string& what) {
       return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -254,11 +243,13 @@ class Host final : public PluginHost {
     auto detail = info.id + " " + info.version + " from " + info.file + " (sha256 " + info.sha256 + "), " +
                   counted(info.tools.size(), "tool");
     if (!definition.jobs.empty()) detail += ", " + counted(definition.jobs.size(), "job");
+    if (!definition.resources.empty()) detail += ", " + counted(definition.resources.size(), "resource");
+    if (!definition.prompts.empty()) detail += ", " + counted(definition.prompts.size(), "prompt");
     events_.emit(observability::PluginReported{PluginIncident::kLoaded, info.id, "loaded", detail});
     plugins_.push_back(candidate.plugin);
   }
 
-  void refuse(Candidate& candidate, const char* rule, const Error& error) {
+  void refuse(Candidate& candidate, const std::string& rule, const Error& error) {
     candidate.info.state = "refused";
     candidate.info.reason = error.message;
     const auto detail = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
@@ -287,10 +278,11 @@ class Host final : public PluginHost {
 
   EventSink& events_;
   Watchdog watchdog_;
+  CatalogNews news_{watchdog_};
   const std::shared_ptr<JobScheduler> scheduler_ = std::make_shared<JobScheduler>();
   std::vector<PluginPtr> plugins_;  // in the order of the configuration
   std::vector<PluginInfo> infos_;
-  std::map<std::string, std::string> tool_owners_;
+  std::map<OwnedName, std::string> owners_;  // plugin id of what must be unique in the host
   RegistryPtr registry_;
 };
 
@@ -314,6 +306,12 @@ const char* to_string(Outcome outcome) noexcept {
       return "limit";
     case Outcome::kInternal:
       return "internal";
+    case Outcome::kInputRequired:
+      return "input_required";
+    case Outcome::kNotFound:
+      return "not_found";
+    case Outcome::kStateUsed:
+      return "state_used";
   }
   return "internal";
 }

@@ -19,7 +19,10 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "observability/events.hpp"
+#include "plugin_runtime/client_port.hpp"
+#include "plugin_runtime/header_members.hpp"
 #include "plugin_runtime/sensitive_members.hpp"
+#include "plugin_runtime/uri_template.hpp"
 #include "storage/database_address.hpp"
 
 namespace toolhost::plugin_runtime {
@@ -33,42 +36,110 @@ struct Tool {
   std::string plugin;                                 ///< id of the plugin that registered it
   std::string input_schema_json, output_schema_json;  ///< the plugin's, made compact; output may be empty
   std::string meta_json;                              ///< a compact JSON object, passed through as _meta; may be empty
+  std::string icons_json;                             ///< a compact JSON array; may be empty
   JsonSchema input_schema;
   std::optional<JsonSchema> output_schema;
   bool read_only = false, destructive = false, idempotent = false, open_world = false;
   bool non_blocking = false;
   std::chrono::milliseconds timeout{30'000};
   SensitiveMembers sensitive;     ///< which members of its arguments nobody may store
+  HeaderMembers headers;          ///< which members of its arguments clients repeat in HTTP fields ("x-mcp-header")
   const void* binding = nullptr;  ///< the runner's own link to the plugin; not for others
 };
 
-/// The tools of one generation, sorted by name. Immutable, shared by the calls that began in it.
+/// What clients may read. Rights, limits and audit of its handlers are those of tools: `read` and `complete` are called
+/// as such, under the name "resource:NAME", and only read. Immutable; lives as long as its registry generation.
+struct Resource {
+  std::string uri;  ///< of a template: its RFC 6570 text
+  std::string name, title, description, mime_type;
+  std::string annotations_json, icons_json, meta_json;  ///< compact; may be empty
+  std::optional<std::int64_t> size;                     ///< bytes
+  std::optional<UriTemplate> uri_template;              ///< set: it is one, and not in the list of resources
+  Tool read;                                            ///< takes {"uri", "variables"}
+  std::optional<Tool> complete;                         ///< takes {"argument", "context"}; of a template
+};
+
+struct PromptArgument {
+  std::string name, title, description;
+  bool required = false;
+};
+
+/// A prompt that people pick; its handlers as those of a Resource, under the name "prompt:NAME".
+struct Prompt {
+  std::string name, title, description;
+  std::string icons_json, meta_json;  ///< compact; may be empty
+  std::vector<PromptArgument> arguments;
+  Tool get;                      ///< takes its arguments, an object of strings; refuses unknown and missing ones
+  std::optional<Tool> complete;  ///< takes {"argument", "context"}
+};
+
+/// A resource and what its template's variables stand for, percent-decoded.
+struct FoundResource {
+  const Resource* resource = nullptr;  ///< null: there is none
+  std::vector<std::pair<std::string, std::string>> variables;
+};
+
+/// The tools of one generation, sorted by name, and what else its plugins offer. Immutable, shared by the calls that
+/// began in it.
 class ToolRegistry {
  public:
   virtual ~ToolRegistry() = default;
   [[nodiscard]] virtual std::span<const Tool* const> tools() const noexcept = 0;
   [[nodiscard]] virtual const Tool* find(std::string_view name) const noexcept = 0;
+  /// Sorted by name; templates apart.
+  [[nodiscard]] virtual std::span<const Resource* const> resources() const noexcept { return {}; }
+  [[nodiscard]] virtual std::span<const Resource* const> templates() const noexcept { return {}; }
+  [[nodiscard]] virtual std::span<const Prompt* const> prompts() const noexcept { return {}; }
+  /// The resource with this URI, else the first template that it fits.
+  [[nodiscard]] virtual FoundResource find_resource(std::string_view /*uri*/) const { return {}; }
+  /// The template with this text, as completions name it; null: there is none.
+  [[nodiscard]] virtual const Resource* find_template(std::string_view /*uri_template*/) const noexcept {
+    return nullptr;
+  }
+  [[nodiscard]] virtual const Prompt* find_prompt(std::string_view /*name*/) const noexcept { return nullptr; }
+  /// A plugin may send log messages to clients.
+  [[nodiscard]] virtual bool logs_to_clients() const noexcept { return false; }
   /// Grows by one with every switch.
   [[nodiscard]] virtual std::uint64_t generation() const noexcept = 0;
 };
 using RegistryPtr = std::shared_ptr<const ToolRegistry>;
 
 /// How a call ended; for the event and for the transport's status.
-enum class Outcome { kOk, kToolError, kInvalidArguments, kTimeout, kCancelled, kUnavailable, kLimit, kInternal };
+enum class Outcome {
+  kOk,
+  kToolError,
+  kInvalidArguments,
+  kTimeout,
+  kCancelled,
+  kUnavailable,
+  kLimit,
+  kInternal,
+  kInputRequired,  ///< nothing was saved; run the call again with answers to ToolResult::questions
+  kNotFound,       ///< of a resource, prompt or completion: there is no such thing
+  kStateUsed,      ///< nothing was saved: what ToolCall::used_state names was used before
+};
 const char* to_string(Outcome outcome) noexcept;
 
-/// What the tool produced. `content_json` is a JSON array of MCP content blocks; `structured_json` an object or empty.
+/// What the handler produced.
 struct ToolResult {
   Outcome outcome = Outcome::kInternal;
   bool is_error = true;
+  /// Of a tool, and of everything that failed: a JSON array of MCP content blocks. Of kRead: of "contents"; of kPrompt:
+  /// of "messages"; of kComplete: the "completion" object {"values", "total", "hasMore"}.
   std::string content_json;
-  std::string structured_json;
-  std::string detail;  ///< for the log only
+  std::string structured_json;      ///< an object, or empty
+  std::string detail;               ///< for the log only
+  std::string description;          ///< of kPrompt: of these messages; may be empty
+  std::vector<Question> questions;  ///< of kInputRequired: at least one
+  std::optional<AskKind> lacked;    ///< it failed because the client cannot be asked this
+  bool is_kept = false;             ///< stored with what the call wrote, as ClientPort::settle() wanted it
 };
 
-/// One tools/call on its way through the host. Made by protocol, run by PluginHost, ended exactly once through
-/// `on_done`.
+/// One tools/call, or one of its kin, on its way through the host. Made by protocol, run by PluginHost, each run ended
+/// exactly once through `on_done`. After kInputRequired it may be run again, with an `on_done` and `answers`.
 struct ToolCall {
+  enum class Kind : std::uint8_t { kTool, kRead, kPrompt, kComplete };
+  Kind kind = Kind::kTool;
   RegistryPtr registry;  ///< keeps the generation alive
   const Tool* tool = nullptr;
   CallerPtr caller;
@@ -78,6 +149,15 @@ struct ToolCall {
   std::string idempotency_key;              ///< from the arguments or the request; may be empty
   std::size_t max_result_bytes = SIZE_MAX;  ///< the tenant's own; the smaller one counts
   Deadline deadline = Deadline::never();
+  std::string target;                  ///< of kRead and kComplete of a template: the URI; of a prompt: its name
+  std::shared_ptr<ClientPort> client;  ///< who may be told and asked meanwhile; null: nobody, as for jobs
+  Answers answers;
+  mutable std::atomic<bool> last_sent{false};  ///< a statement that commits by itself (TH_DB_LAST) has been sent
+  /// 32 bytes that may be used once: stored with what the call writes, or the call fails (kStateUsed); empty: none.
+  std::string used_state;
+  std::chrono::system_clock::time_point used_state_expires;  ///< when it may be forgotten
+  /// How long the last run waited for a worker, was in its handler, and of that and after it in the database.
+  std::chrono::microseconds queued{0}, in_handler{0}, in_database{0};
   /// Called once: inline for non-blocking tools, on a worker thread otherwise. Must not block and not throw.
   std::function<void(ToolCall&, ToolResult&&)> on_done;
 
@@ -89,6 +169,13 @@ struct ToolCall {
   std::function<void()> on_cancel;  ///< set by the runner while something can be interrupted
 };
 using ToolCallPtr = std::shared_ptr<ToolCall>;
+
+/// What plugins say has changed; views are borrowed.
+struct CatalogChange {
+  std::uint32_t lists = 0;         ///< TH_LIST_* of plugin.h: 1 tools, 2 resources, 4 prompts; fetch them again
+  std::string_view updated_uri;    ///< a resource that changed; may be empty
+  std::optional<TenantId> tenant;  ///< for its clients only
+};
 
 struct PluginSpec {
   std::filesystem::path file;
@@ -171,6 +258,9 @@ class PluginHost {
   /// a time.
   using TenantSettings = std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>>;
   virtual void set_tenant_settings(const TenantSettings& settings) = 0;
+  /// Calls `on_change` from now on, on a thread of the host, one at a time; it must not block. Several changes within
+  /// about a tenth of a second are one. Before the first call; empty: nobody.
+  virtual void on_catalog(std::function<void(const CatalogChange&)> /*on_change*/) {}
   /// Log records of plugins below it are dropped from now on. Any thread.
   virtual void set_log_level(observability::Severity level) noexcept = 0;
   /// Waits for running calls for at most `drain`, cancels the rest, quiesces and destroys the plugins. Idempotent.
@@ -180,7 +270,7 @@ class PluginHost {
 /// What a plugin declares.
 struct PluginDescription {
   std::string id;
-  std::vector<std::string> tools;
+  std::vector<std::string> tools;  ///< and "resource:NAME", "prompt:NAME": what rights and limits may name
   std::shared_ptr<const JsonSchema> settings_schema;  ///< null: it takes no settings
 };
 /// Loads the file into this process for good and asks it: its constructors and its entry point run, no instance is made

@@ -80,8 +80,9 @@ PluginInstance::Refused PluginInstance::refused(const char* rule, const Error& e
 PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const PluginSpec& spec,
                                                 const PluginHostConfig& config, const storage::DatabaseAddress& address,
                                                 Watchdog& watchdog, std::shared_ptr<WriteObserver> writes,
-                                                observability::EventSink& events) {
+                                                CatalogNews& news, observability::EventSink& events) {
   auto plugin = std::make_shared<PluginInstance>(file, config, events);
+  plugin->host_.set_news(news);
   const auto image = PluginImage::load(file, config.store_directory);
   if (!image) return plugin->refused("load", image.error());
   {
@@ -128,18 +129,30 @@ std::optional<PluginInstance::Refused> PluginInstance::serve(const std::vector<s
       return refused("create", refusal("create() answered " + std::to_string(status) +
                                        "; the plugin's log lines before this one say why"));
   }
-  for (auto& tool : definition_.tools) bind(tool).runs_inline = tool.tool.non_blocking;
-  for (auto& job : definition_.jobs) bind(job.definition).max_result_bytes = kMaxJobResultBytes;
+  for (auto& [tool, handle, user] : definition_.tools) bind(tool, handle, user);
+  for (auto& job : definition_.jobs) {
+    auto& [tool, handle, user] = job.definition;
+    bind(tool, handle, user).max_result_bytes = kMaxJobResultBytes;
+  }
+  for (auto& [resource, read, complete, user] : definition_.resources) {
+    bind(resource.read, read, user);
+    if (resource.complete) bind(*resource.complete, complete, user);
+  }
+  for (auto& [prompt, get, complete, user] : definition_.prompts) {
+    bind(prompt.get, get, user);
+    if (prompt.complete) bind(*prompt.complete, complete, user);
+  }
   runner_->start(instance_, weak_from_this());
   return std::nullopt;
 }
 
-ToolBinding& PluginInstance::bind(ToolDefinition& tool) {
+ToolBinding& PluginInstance::bind(Tool& tool, th_handler handle, void* user) {
   auto& binding = *bindings_.emplace_back(std::make_unique<ToolBinding>());
   binding.runner = runner_.get();
-  binding.handle = tool.handle;
-  binding.user = tool.user;
-  tool.tool.binding = &binding;
+  binding.handle = handle;
+  binding.user = user;
+  binding.runs_inline = tool.non_blocking;
+  tool.binding = &binding;
   return binding;
 }
 

@@ -35,7 +35,7 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   /// stop().
   static Outcome prepare(const CheckedFile& file, const PluginSpec& spec, const PluginHostConfig& config,
                          const storage::DatabaseAddress& address, Watchdog& watchdog,
-                         std::shared_ptr<WriteObserver> writes, observability::EventSink& events);
+                         std::shared_ptr<WriteObserver> writes, CatalogNews& news, observability::EventSink& events);
   /// The second half, when all plugins are prepared: lets it read these views, creates the instance. Runs plugin code
   /// on the calling thread.
   std::optional<Refused> serve(const std::vector<storage::ExportedView>& views,
@@ -66,7 +66,7 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   Result<> set_settings(const PluginSpec& spec);
   bool quiesce(std::chrono::milliseconds limit);
   [[nodiscard]] Refused refused(const char* rule, const Error& error) const;
-  ToolBinding& bind(ToolDefinition& tool);
+  ToolBinding& bind(Tool& tool, th_handler handle, void* user);
 
   const std::string file_, sha256_;
   th_host host_;

@@ -21,6 +21,14 @@ extern const th_config_api config_table;
 extern const th_db_api database_table;
 extern const th_people_api people_table;
 extern const th_reads_api reads_table;
+extern const th_client_api client_table;
+extern const th_catalog_api catalog_table;
+extern const th_prompt_api prompt_table;
+extern const th_complete_api complete_table;
+
+/// Of th_call_api, for the table of "toolhost.call/1".
+th_status call_content(th_call* call, const th_content* block) noexcept;
+th_status call_progress(th_call* call, double done, double total, th_str message) noexcept;
 
 inline std::string_view view(th_str text) noexcept {
   return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
@@ -49,6 +57,11 @@ inline th_status fail_with(th_call& call, th_status status, std::string_view mes
   call.error_code.clear();
   call.error_detail.clear();
   return status;
+}
+
+inline th_status result_too_large(th_call& call) {
+  return fail_with(call, TH_E_LIMIT,
+                   "the result would be larger than " + std::to_string(call.start.max_result_bytes) + " bytes");
 }
 
 /// What `pointer` (RFC 6901) leads to.

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <thread>
 #include <tuple>
@@ -35,6 +36,10 @@ constexpr std::string_view kNoThreadText =
     "The server is short of threads and cannot run the tool. Nothing was saved. Try again in a few seconds, and tell "
     "the "
     "operator if this lasts.";
+constexpr std::string_view kStateUsedText =
+    "This confirmation was used before. Nothing was saved. Look at the current state before you begin anew.";
+constexpr std::string_view kGivenUpText =
+    "The connection to this server was taken for lost, and the client was told so. Nothing was saved. Call again.";
 constexpr std::string_view kBusyText =
     "The tool is busy: too many calls are waiting for it. Nothing was saved. Try again in a few seconds.";
 
@@ -125,6 +130,7 @@ struct ToolRunner::Job {
   const ToolCallPtr call;
   ToolBinding& binding;
   const Deadline deadline;
+  const Clock::time_point enqueued = Clock::now();
   /// Whoever moves it to kEnded answers the call; whoever moves it to kCommitting may commit.
   std::atomic<Phase> phase{Phase::kQueued};
   std::atomic<bool> deadline_passed{false};
@@ -169,7 +175,7 @@ void ToolRunner::run(ToolCallPtr call, ToolBinding& binding) {
   if (!tool.input_schema.accepts(call->arguments)) {
     const bool has_changed = drop_refused_nulls(*call);
     if (!has_changed || !tool.input_schema.accepts(call->arguments))
-      return call->on_done(*call, invalid_arguments(tool, call->arguments));
+      return std::exchange(call->on_done, nullptr)(*call, invalid_arguments(tool, call->arguments));
   }
   if (binding.runs_inline.load(std::memory_order_relaxed)) return run_inline(call, binding);
   enqueue(std::move(call), binding);
@@ -180,28 +186,33 @@ void ToolRunner::run_inline(ToolCallPtr& call, ToolBinding& binding) {
   inline_calls_.fetch_add(1);
   if (stopping_.load()) {
     inline_calls_.fetch_sub(1);
-    return call->on_done(*call, refusal(Outcome::kUnavailable, kStoppingText));
+    return std::exchange(call->on_done, nullptr)(*call, refusal(Outcome::kUnavailable, kStoppingText));
   }
   thread_local th_call frame;
   frame.enter({.host = &host_,
                .call = call.get(),
                .deadline = earlier(call->deadline, Deadline::after(call->tool->timeout)),
                .max_result_bytes = std::min(config_.max_result_bytes, call->max_result_bytes)});
-  const auto status = call_inline(frame, binding);
+  const auto status = call_inline(*call, frame, binding);
+  frame.flush_progress();
   frame.leave();
   auto judgement = judge(frame, status);
   report_broken_rule(*call, judgement);
+  if (judgement.verdict == Judgement::Verdict::kCommit) announce_updates(frame);
   inline_calls_.fetch_sub(1);
-  call->on_done(*call, std::move(judgement.result));
+  // Taken out first: it may set the call up for another run.
+  const auto on_done = std::exchange(call->on_done, nullptr);
+  on_done(*call, std::move(judgement.result));
 }
 
-th_status ToolRunner::call_inline(th_call& frame, ToolBinding& binding) {
-  const BlackBoxScope scope(host_.plugin(), frame.start.call->tool->name, frame.start.call->request_id);
+th_status ToolRunner::call_inline(ToolCall& call, th_call& frame, ToolBinding& binding) {
+  const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
   const bool observed = binding.observed_calls.load(std::memory_order_relaxed) > 0;
   const auto before = observed ? ThreadUse::now() : ThreadUse{};
   const auto began = Clock::now();
   const auto status = call_handler(instance_, binding, frame);
   const auto took = Clock::now() - began;
+  call.in_handler = std::chrono::duration_cast<std::chrono::microseconds>(took);
   if (took <= kInlineLimit) {
     if (observed) binding.observed_calls.fetch_sub(1, std::memory_order_relaxed);
     return status;
@@ -216,7 +227,7 @@ th_status ToolRunner::call_inline(th_call& frame, ToolBinding& binding) {
   if (after.waits == before.waits && after.processor - before.processor < kInlineLimit) return status;
   if (binding.runs_inline.exchange(false))
     host_.report(observability::PluginIncident::kMisbehaved, "nonblocking-overstay",
-                 "tool " + frame.start.call->tool->name + " declares that it never blocks, but took " +
+                 "tool " + call.tool->name + " declares that it never blocks, but took " +
                      std::to_string(std::chrono::duration_cast<milliseconds>(took).count()) +
                      " ms; it runs on the workers from now on. Drop the flag TH_TOOL_NONBLOCKING");
   return status;
@@ -297,6 +308,7 @@ void ToolRunner::work(const WorkerPtr& worker) {
   const SignalStack signal_stack;
   while (const auto job = next_job(*worker)) {
     if (!job->advance(Job::Phase::kQueued, Job::Phase::kRunning)) continue;
+    job->call->queued = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - job->enqueued);
     {
       const std::lock_guard lock(worker->mutex);
       worker->job = job;
@@ -340,6 +352,7 @@ void ToolRunner::execute(Worker& worker, Job& job) {
   const auto& call = *job.call;
   if (call.cancelled.load()) return finish(job, refusal(Outcome::kCancelled, kCancelledText));
   if (job.deadline.has_passed()) return finish(job, timed_out(call, false));
+  Clock::duration in_handler{0}, in_database{0};
   for (unsigned attempt = 0;; ++attempt) {
     frame.enter({.host = &host_,
                  .call = &call,
@@ -353,8 +366,11 @@ void ToolRunner::execute(Worker& worker, Job& job) {
     th_status status = TH_OK;
     {
       const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
+      const auto began = Clock::now();
       status = call_handler(instance_, job.binding, frame);
+      in_handler += Clock::now() - began;
     }
+    frame.flush_progress();
     frame.leave();
     if (job.phase.load() == Job::Phase::kEnded) {
       // The call was answered without this handler, perhaps long ago. Nothing of it may be saved.
@@ -362,11 +378,14 @@ void ToolRunner::execute(Worker& worker, Job& job) {
       return;
     }
     auto judgement = judge(frame, status);
+    const auto ended = Clock::now();
     if (judgement.verdict == Judgement::Verdict::kCommit)
       commit(worker, job, judgement);
     else if (frame.in_transaction)
       worker.database->rollback();
+    in_database += frame.in_database + (Clock::now() - ended);
     report_broken_rule(call, judgement);
+    if (judgement.verdict == Judgement::Verdict::kCommit && !judgement.result.is_error) announce_updates(frame);
     const bool has_written =
         frame.committed || (frame.in_transaction && judgement.verdict == Judgement::Verdict::kCommit);
     if (has_written && !frame.reads_only() && config_.writes) config_.writes->on_written(call);
@@ -374,7 +393,12 @@ void ToolRunner::execute(Worker& worker, Job& job) {
     const auto pause = back_off(attempt);
     const bool rerun = judgement.verdict == Judgement::Verdict::kRerun && attempt + 1 < kMaxAttempts &&
                        !call.cancelled.load() && job.deadline.left() > pause && job.phase.load() != Job::Phase::kEnded;
-    if (!rerun) return finish(job, std::move(judgement.result));
+    if (!rerun) {
+      if (!job.end()) return;
+      job.call->in_handler = std::chrono::duration_cast<std::chrono::microseconds>(in_handler);
+      job.call->in_database = std::chrono::duration_cast<std::chrono::microseconds>(in_database);
+      return deliver(job, std::move(judgement.result));
+    }
     std::this_thread::sleep_for(pause);
   }
 }
@@ -385,11 +409,56 @@ void ToolRunner::commit(Worker& worker, Job& job, Judgement& judgement) {
   const bool may_commit = job.advance(Job::Phase::kRunning, Job::Phase::kCommitting);
   if (!worker.frame.in_transaction) return;
   if (!may_commit) return worker.database->rollback();
+  if (!worker.frame.reads_only() && !keep_with_commit(worker, job, judgement)) {
+    worker.database->rollback();
+    static_cast<void>(job.advance(Job::Phase::kCommitting, Job::Phase::kRunning));
+    return;
+  }
   if (const auto done = worker.database->commit(); !done) {
     judgement = judge_commit_failure(worker.frame, done.error(), worker.database->last_sqlstate());
     // Refused only when the watchdog has ended the job; execute() sees that.
     static_cast<void>(job.advance(Job::Phase::kCommitting, Job::Phase::kRunning));
   }
+}
+
+/// Adds to the open transaction what must be saved if and only if the call's effect is: that its ToolCall::used_state
+/// was used, and its answer, when the client may come back for it. False: it must be rolled back; `judgement` says why.
+bool ToolRunner::keep_with_commit(Worker& worker, Job& job, Judgement& judgement) {
+  using storage::Finish;
+  using storage::SqlValue;
+  auto& database = *worker.database;
+  const auto& call = *job.call;
+  const auto refused = [&](const Error& error, Outcome outcome, std::string_view text) {
+    if (error.code == Errc::kConflict)
+      judgement = {.verdict = Judgement::Verdict::kRollback, .result = refusal(outcome, text, error.message)};
+    else
+      judgement = judge_commit_failure(worker.frame, error, database.last_sqlstate());
+    return false;
+  };
+  if (!call.used_state.empty()) {
+    const auto expires = std::chrono::duration_cast<std::chrono::seconds>(call.used_state_expires.time_since_epoch());
+    const std::array parameters{SqlValue{.type = SqlValue::Type::kBytes, .text = call.used_state},
+                                SqlValue{.type = SqlValue::Type::kInteger, .integer = expires.count()}};
+    const auto used = database.query("select toolhost.use_state($1::bytea, $2::bigint)", parameters, Finish::kKeepOpen);
+    if (!used) return refused(used.error(), Outcome::kStateUsed, kStateUsedText);
+  }
+  const auto kept = call.client ? call.client->settle() : std::nullopt;
+  if (!kept) return true;
+  const auto message = call.client->encode(judgement.result);
+  const std::array parameters{SqlValue{.type = SqlValue::Type::kText, .text = kept->stream},
+                              SqlValue{.type = SqlValue::Type::kInteger, .integer = kept->key},
+                              SqlValue{.type = SqlValue::Type::kInteger, .integer = kept->expires},
+                              SqlValue{.type = SqlValue::Type::kText, .text = message}};
+  const auto done = database.query("select toolhost.keep_answer($1::text::uuid, $2::bigint, $3::bigint, $4::text)",
+                                   parameters, Finish::kCommit);
+  // What a statement marked TH_DB_LAST has saved stays saved, whatever becomes of the answer.
+  if (!done && !worker.frame.committed) return refused(done.error(), Outcome::kUnavailable, kGivenUpText);
+  judgement.result.is_kept = done.has_value();
+  return true;
+}
+
+void ToolRunner::announce_updates(const th_call& frame) {
+  for (const auto& uri : frame.updated) host_.announce(uri, frame.start.call->caller->tenant_id);
 }
 
 void ToolRunner::report_broken_rule(const ToolCall& call, const Judgement& judgement) {
@@ -452,6 +521,8 @@ ToolRunner::Clock::time_point ToolRunner::sweep_worker(const WorkerPtr& worker, 
     const std::lock_guard lock(worker->mutex);
     if (worker->job == nullptr || worker->lost) return Clock::time_point::max();
     job = worker->job;
+    // What a handler said last before something long.
+    if (job->phase.load() == Job::Phase::kRunning) worker->frame.flush_progress();
     const bool passed = job->deadline.at() <= now;
     if (passed) job->deadline_passed.store(true, std::memory_order_relaxed);
     if (!passed && !job->call->cancelled.load()) return job->deadline.at();

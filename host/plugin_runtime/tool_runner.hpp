@@ -89,13 +89,15 @@ class ToolRunner final : public Watchdog::Watched {
   using Queue = FairQueue<JobPtr>;
 
   void run_inline(ToolCallPtr& call, ToolBinding& binding);
-  th_status call_inline(th_call& frame, ToolBinding& binding);
+  th_status call_inline(ToolCall& call, th_call& frame, ToolBinding& binding);
   void enqueue(ToolCallPtr call, ToolBinding& binding);
   bool start_worker();
   void work(const WorkerPtr& worker);
   JobPtr next_job(Worker& worker);
   void execute(Worker& worker, Job& job);
   void commit(Worker& worker, Job& job, Judgement& judgement);
+  static bool keep_with_commit(Worker& worker, Job& job, Judgement& judgement);
+  void announce_updates(const th_call& frame);
   void report_broken_rule(const ToolCall& call, const Judgement& judgement);
   static void finish(Job& job, ToolResult&& result);
   static void deliver(Job& job, ToolResult&& result);

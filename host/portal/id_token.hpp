@@ -1,36 +1,14 @@
 #pragma once
 #include <chrono>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "access/signed_token.hpp"
 #include "base/result.hpp"
 #include "portal/identity.hpp"
 
 namespace toolhost::portal {
 
-/// The public keys that a provider signs with: a JWK Set (RFC 7517 section 5). Immutable after parse().
-class SigningKeys {
- public:
-  /// Keeps what can verify ID tokens: RSA keys of 2,048 to 8,192 bits and EC keys on P-256 that are not marked for
-  /// encryption, at most 64; skips all else, as section 5 demands. kUnavailable: no JWK Set, or none of its keys is of
-  /// use.
-  static Result<SigningKeys> parse(std::string_view json);
-
-  struct Key {
-    std::string id;         ///< kid; may be empty
-    std::string algorithm;  ///< alg, when the key is for one only; may be empty
-    bool is_rsa = false;    ///< else EC on P-256
-    std::string jwk;        ///< the public part alone, as JSON
-  };
-  /// The key for a token: by its kid; without one, the only key that fits the algorithm (OpenID Connect Core 1.0,
-  /// section 10.1). Null when there is none.
-  [[nodiscard]] const Key* find(std::optional<std::string_view> id, std::string_view algorithm) const;
-
- private:
-  std::vector<Key> keys_;
-};
+using access::SigningKeys;
 
 /// What a token must say to be for us, now.
 struct ExpectedToken {

@@ -1,8 +1,5 @@
 #include "portal/identity.hpp"
 
-#include <algorithm>
-#include <vector>
-
 #include "base/utf8.hpp"
 
 namespace toolhost::portal {
@@ -60,15 +57,6 @@ void read_profile(const json::Value& claims, Identity& identity) {
   bool is_verified = false;
   const bool is_said = json::find(claims, "email_verified").get(is_verified) == simdjson::SUCCESS;
   identity.email_verified = is_said && is_verified && !identity.email.empty();
-}
-
-bool has_duplicate_members(const json::Value& value) {
-  json::Object object;
-  if (value.get(object) != simdjson::SUCCESS) return false;
-  std::vector<std::string_view> names;
-  for (const auto member : object) names.push_back(member.key);
-  std::ranges::sort(names);
-  return std::ranges::adjacent_find(names) != names.end();
 }
 
 }  // namespace toolhost::portal

@@ -27,9 +27,4 @@ void read_profile(const json::Value& claims, Identity& identity);
 /// which it could be taken for another: no quoting, nothing that is not seen.
 bool is_address(std::string_view text);
 
-/// Whether a member of an object stands there twice. RFC 7515 section 4 and RFC 7519 section 4 let such tokens be
-/// refused, and readers that differ in which one they take must not be played against each other. False for what is no
-/// object.
-bool has_duplicate_members(const json::Value& value);
-
 }  // namespace toolhost::portal

@@ -213,7 +213,7 @@ class OidcProviderImpl final : public OidcProvider {
       return unavailable("it answered " + std::to_string(answer->status) + " when asked about " + std::string(what) +
                          ".");
     const auto root = document.parse(answer->body);
-    if (!root || !root->is_object() || has_duplicate_members(*root)) return unusable(what);
+    if (!root || !root->is_object() || access::has_duplicate_members(*root)) return unusable(what);
     return *root;
   }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "access/tenant_rights.hpp"
+
 namespace toolhost::portal {
 namespace {
 
@@ -114,7 +116,8 @@ std::string scopes_text(const std::vector<std::string>& scopes) {
   const bool reads = !writes && std::ranges::find(scopes, "read") != scopes.end();
   std::string tools;
   for (const auto& scope : scopes) {
-    if (scope != "read" && scope != "write") tools += (tools.empty() ? "" : ", ") + scope;
+    if (scope != "read" && scope != "write" && scope != access::kFindsTools)
+      tools += (tools.empty() ? "" : ", ") + scope;
   }
   if (tools.empty()) return reads ? "Only look things up" : "Everything its owner may";
   return (reads ? "Only look things up, with " : "Only ") + tools;

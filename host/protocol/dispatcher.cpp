@@ -1,68 +1,47 @@
 #include "protocol/dispatcher.hpp"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "access/grant.hpp"
-#include "base/json_writer.hpp"
+#include "protocol/change_notices.hpp"
+#include "protocol/mcp_messages.hpp"
 
 namespace toolhost::protocol {
 namespace {
 
-using observability::ToolCalled;
+using plugin_runtime::CatalogChange;
 
-constexpr std::size_t kLongestQuote = 128;  // of what a client sent, in a message about it
-constexpr std::string_view kEmptyResult = "{}";
-constexpr std::string_view kNoRoomText =
-    "The audit journal cannot be written, so no call may run. Nothing was saved. Tell the operator.";
-
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) == simdjson::SUCCESS && member.get(text) == simdjson::SUCCESS) return text;
-  return {};
-}
-
-std::string invalid_params(const Message& request, std::string why) {
-  return encode_error({RpcCode::kInvalidParams, std::move(why), request.id});
-}
-
-/// tools/call without its tool.
-struct CallParams {
-  std::string_view name;
-  std::optional<json::Value> arguments;
-};
-
-/// What a call without arguments has; lives as long as the process.
-const json::Value& no_arguments() {
-  static auto& document = *new json::Document;
-  static const json::Value value = document.parse(kEmptyResult).value();
-  return value;
-}
-
-/// A tool result that says why nothing was done.
-std::string encode_refusal(const Message& request, std::string_view text, Revision revision) {
-  std::string content = R"([{"type":"text","text":)";
-  append_json_string(content, text);
-  content += "}]";
-  return encode_result(request.id, encode_call_result(content, {}, true, revision));
-}
-
-/// Why the params are no params of tools/call, or what they say.
-std::variant<CallParams, std::string> read_call_params(const Message& request) {
-  CallParams params;
-  if (!request.params || !request.params->is_object()) return "Invalid params: an object with \"name\" is required";
-  json::Value name;
-  if (json::find(*request.params, "name").get(name) != simdjson::SUCCESS ||
-      name.get(params.name) != simdjson::SUCCESS) {
-    return "Invalid params: \"name\" must be the name of a tool";
-  }
-  json::Value arguments;
-  if (json::find(*request.params, "arguments").get(arguments) == simdjson::SUCCESS && !arguments.is_null()) {
-    if (!arguments.is_object()) return "Invalid params: \"arguments\" must be an object";
-    params.arguments = arguments;
-  }
-  return params;
-}
+constexpr Revision kOldest = Revision::k2024_11_05;
+constexpr Revision kFirstModern = Revision::k2026_07_28;
+constexpr Revision kNewest = Revision::k2026_07_28;
 
 }  // namespace
+
+const Dispatcher::Method* Dispatcher::find_method(std::string_view name, Revision revision) noexcept {
+  // The most frequent first.
+  static constexpr std::array kMethods{
+      Method{"tools/call", kOldest, kNewest, &Dispatcher::call_tool},
+      Method{"tools/list", kOldest, kNewest, &Dispatcher::list_tools},
+      Method{"ping", kOldest, kNewestLegacy, &Dispatcher::ping},
+      Method{"resources/read", kOldest, kNewest, &Dispatcher::read_resource},
+      Method{"resources/list", kOldest, kNewest, &Dispatcher::list_resources},
+      Method{"resources/templates/list", kOldest, kNewest, &Dispatcher::list_templates},
+      Method{"prompts/list", kOldest, kNewest, &Dispatcher::list_prompts},
+      Method{"prompts/get", kOldest, kNewest, &Dispatcher::get_prompt},
+      Method{"completion/complete", kOldest, kNewest, &Dispatcher::complete},
+      Method{"server/discover", kFirstModern, kNewest, &Dispatcher::discover},
+      Method{"subscriptions/listen", kFirstModern, kNewest, &Dispatcher::listen},
+      Method{"logging/setLevel", kOldest, kNewestLegacy, &Dispatcher::set_level},
+      Method{"resources/subscribe", kOldest, kNewestLegacy, &Dispatcher::subscribe},
+      Method{"resources/unsubscribe", kOldest, kNewestLegacy, &Dispatcher::unsubscribe},
+  };
+  const auto* const found =
+      std::find_if(kMethods.begin(), kMethods.end(), [&](const Method& method) { return method.name == name; });
+  if (found == kMethods.end() || revision < found->first || revision > found->last) return nullptr;
+  return found;
+}
 
 Dispatcher::Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
                        observability::EventSink& events)
@@ -73,181 +52,118 @@ Dispatcher::Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, 
       has_room_(config.has_room),
       plugins_(plugins),
       listing_(config.tools_page_size),
+      catalog_(config.tools_page_size),
       request_id_prefix_("c-" + random_id().substr(0, 8) + "-"),
-      running_(std::make_shared<RunningCalls>(config.sealing_key, gatekeeper.usage(), events)) {}
+      running_(std::make_shared<RunningCalls>(config, server_, gatekeeper.usage(), plugins, events)),
+      listeners_(config.max_listeners, config.max_streams_per_key) {}
 
-std::variant<Dispatcher::Initialized, RpcError> Dispatcher::initialize(const Message& request) const {
-  json::Value version;
-  std::string_view requested;
-  if (!request.params || json::find(*request.params, "protocolVersion").get(version) != simdjson::SUCCESS ||
-      version.get(requested) != simdjson::SUCCESS) {
+Dispatcher::~Dispatcher() {
+  running_->questions.stop();
+}
+
+std::variant<Dispatcher::Initialized, RpcError> Dispatcher::initialize(const Message& request, const Caller& caller) {
+  const auto requested = text_param(request, "protocolVersion");
+  if (!requested)
     return RpcError{RpcCode::kInvalidParams, "Invalid params: \"protocolVersion\" must be a string", request.id};
-  }
-  const Revision revision = negotiate(requested);
-  return Initialized{revision, encode_result(request.id, encode_initialize_result(server_, revision))};
+  const Revision revision = negotiate(*requested);
+  const auto declared = param(request, "capabilities");
+  return Initialized{
+      .revision = revision,
+      .capabilities = declared ? read_capabilities(*declared, revision) : ClientCapabilities{},
+      .reply = encode_result(request.id, encode_initialize_result(server_, revision, capabilities_for(caller)))};
 }
 
 void Dispatcher::answer(Message&& request, const RequestContext& context, ReplySink sink) {
-  if (request.params && !request.params->is_object()) {
-    return sink(invalid_params(request, "Invalid params: \"params\" must be an object"));
-  }
-  if (request.method == "tools/call") return call_tool(std::move(request), context, std::move(sink));
-  if (request.method == "tools/list") return list_tools(request, context, sink);
-  if (request.method == "ping") return sink(encode_result(request.id, kEmptyResult));
-  sink(encode_error({RpcCode::kMethodNotFound,
-                     "Method not found: " + std::string(request.method.substr(0, kLongestQuote)), request.id}));
+  if (request.params && !request.params->is_object())
+    return sink(invalid_params(request, "Invalid params: \"params\" must be an object", context));
+  const auto* const method = find_method(request.method, context.revision);
+  if (method == nullptr) return sink(method_not_found(request, context));
+  (this->*method->answer)(std::move(request), context, std::move(sink));
 }
 
 void Dispatcher::note(const Message& notification, Session& session) const noexcept {
-  if (notification.method != "notifications/cancelled" || !notification.params) return;
-  json::Value id;
-  if (json::find(*notification.params, "requestId").get(id) != simdjson::SUCCESS) return;
-  if (const auto text = id_text(id)) session.cancel_call(*text);
+  if (notification.method != "notifications/cancelled") return;
+  const auto id = param(notification, "requestId");
+  if (!id) return;
+  if (const auto text = id_text(*id)) session.cancel_call(*text);
 }
 
-void Dispatcher::drain(std::chrono::milliseconds limit) {
-  running_->close_and_wait(limit);
-}
-
-void Dispatcher::list_tools(const Message& request, const RequestContext& context, const ReplySink& sink) {
-  std::optional<std::string_view> cursor;
-  json::Value member;
-  if (request.params && json::find(*request.params, "cursor").get(member) == simdjson::SUCCESS && !member.is_null()) {
-    std::string_view text;
-    if (member.get(text) != simdjson::SUCCESS)
-      return sink(invalid_params(request, "Invalid cursor: a string is expected"));
-    cursor = text;
-  }
-  const auto registry = plugins_.registry();
-  const auto page = listing_.page(*context.caller, *registry, context.revision, cursor);
-  sink(page ? encode_result(request.id, *page) : invalid_params(request, page.error().message));
-}
-
-void Dispatcher::call_tool(Message&& request, const RequestContext& context, ReplySink sink) {
-  const auto parsed = read_call_params(request);
-  if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    report_refused(context, {}, "invalid_arguments");
-    return sink(invalid_params(request, *why));
-  }
-  const auto& params = std::get<CallParams>(parsed);
-  const auto& arguments = params.arguments ? *params.arguments : no_arguments();
-
-  auto registry = plugins_.registry();
-  const auto entry = listing_.find(*context.caller, *registry, params.name);
-  if (entry.tool == nullptr) return refuse_unknown(request, params.name, *registry, context, sink);
-  access::Admission admission;
-  if (!admit(request, entry, arguments, context, sink, admission)) return;
-  const auto& tool = *entry.tool;
-  if (!running_->begin()) {
-    report_refused(context, tool, {"unavailable", "shutdown"}, &arguments);
-    admission.release();
-    return sink(StopReason::kShutdown);
-  }
-
-  auto request_id = next_request_id();
-  // A tool that never blocks has ended before its client could cancel it, and its id need not be remembered.
-  const bool is_named_by_client = !tool.non_blocking && !context.shares_session;
-  auto call = std::make_shared<PendingCall>(request.id, is_named_by_client ? request.id : request_id, context,
-                                            std::move(sink), std::move(admission), running_);
-  call->registry = std::move(registry);
-  call->tool = &tool;
-  call->caller = context.caller;
-  call->request_id = std::move(request_id);
-  call->deadline = Deadline::after(tool.timeout);
-  call->arguments = arguments;
-  call->document = std::move(request.document);
-  if (params.arguments) call->idempotency_key = text_member(arguments, "idempotency_key");
-  if (const auto& grant = context.caller->grant) call->max_result_bytes = grant->rights()->max_result();
-  run(std::move(call), request, context);
-}
-
-void Dispatcher::refuse_unknown(const Message& request, std::string_view name,
-                                const plugin_runtime::ToolRegistry& registry, const RequestContext& context,
-                                const ReplySink& sink) const {
-  const auto quoted = name.substr(0, kLongestQuote);
-  // Both look the same to the caller.
-  if (const auto* const tool = registry.find(name); tool != nullptr) {
-    const auto decision = context.caller->grant->rights()->decide(facts_of(*tool), nullptr);
-    report_refused(context, *tool, {"denied", to_string(decision.reason), decision.place.text(), true});
-  } else {
-    report_refused(context, quoted, "unknown_tool", to_string(access::Reason::kUnknownTool));
-  }
-  sink(invalid_params(request, "Unknown tool: " + std::string(quoted)));
-}
-
-bool Dispatcher::admit(const Message& request, const ToolView::Entry& entry, const json::Value& arguments,
-                       const RequestContext& context, const ReplySink& sink, access::Admission& admission) const {
-  const auto& tool = *entry.tool;
-  const auto& grant = context.caller->grant;
-  if (has_room_ && !has_room_()) {
-    report_refused(context, tool, {"unavailable", "audit"});
-    sink(encode_refusal(request, kNoRoomText, context.revision));
-    return false;
-  }
-  if (grant == nullptr) return true;
-  if (const auto refused = grant->admit(facts_of(tool), access::Grant::Clock::now(), admission)) {
-    const auto& decision = refused->decision;
-    report_refused(context, tool, {"limit", to_string(decision.reason), decision.place.text()});
-    sink(Limited{encode_refusal(request, decision.message, context.revision), refused->retry_after});
-    return false;
-  }
-  if (!entry.looks_at_arguments) return true;
-  const auto decision = grant->rights()->decide(facts_of(tool), &arguments);
-  if (decision.allowed()) return true;
-  admission.release();
-  report_refused(context, tool, {"denied", to_string(decision.reason), decision.place.text()}, &arguments);
-  sink(encode_refusal(request, decision.message, context.revision));
+bool Dispatcher::take_response(const Message& response, KeyId key) {
+  const auto root = response.document->root();
+  json::Value outcome;
+  if (json::find(root, "result").get(outcome) == simdjson::SUCCESS)
+    return running_->questions.take(key, response.id, {.is_error = false, .json = json::to_text(outcome)});
+  if (json::find(root, "error").get(outcome) == simdjson::SUCCESS)
+    return running_->questions.take(key, response.id, {.is_error = true, .json = json::to_text(outcome)});
   return false;
 }
 
-void Dispatcher::run(std::shared_ptr<PendingCall> call, const Message& request, const RequestContext& context) {
-  const auto& tool = *call->tool;
-  if (!tool.non_blocking) {
-    switch (call->open()) {
-      case Session::Opening::kOpened:
-        break;
-      case Session::Opening::kDuplicate:
-        report_refused(context, tool, {"invalid_arguments"}, &call->arguments);
-        return call->refuse(encode_error(
-            {RpcCode::kInvalidRequest, "Invalid Request: a request with this id is still running", request.id}));
-      case Session::Opening::kEnded:
-        report_refused(context, tool, {"cancelled", "session_ended"}, &call->arguments);
-        return call->refuse(context.session->ended().value_or(StopReason::kSessionEnded));
-    }
-  }
-  plugins_.run(call);
-  // The plugin host may run such a tool on a worker all the same, when it was found to block.
-  if (tool.non_blocking && !call->is_answered() && call->open() == Session::Opening::kEnded) {
-    call->stop(context.session->ended().value_or(StopReason::kSessionEnded));
+void Dispatcher::drain(std::chrono::milliseconds limit) {
+  listeners_.end_all();
+  running_->questions.stop();
+  running_->close_and_wait(limit);
+}
+
+ServerCapabilities Dispatcher::capabilities_for(const Caller& caller) {
+  const auto registry = plugins_.registry();
+  return catalog_.capabilities(caller, *registry);
+}
+
+void Dispatcher::ping(Message&& request, const RequestContext& /*context*/, ReplySink&& sink) {
+  sink(encode_result(request.id, "{}"));
+}
+
+void Dispatcher::discover(Message&& request, const RequestContext& context, ReplySink&& sink) {
+  sink(encode_result(request.id, encode_discover_result(style_of(context), capabilities_for(*context.caller))));
+}
+
+void Dispatcher::listen(Message&& request, const RequestContext& context, ReplySink&& sink) {
+  auto parsed = read_listen_filter(request);
+  if (auto* const why = std::get_if<std::string>(&parsed))
+    return sink(invalid_params(request, std::move(*why), context));
+  const auto capabilities = capabilities_for(*context.caller);
+  auto& filter = std::get<ListenFilter>(parsed);
+  filter.prompts = filter.prompts && capabilities.prompts;
+  filter.resources = filter.resources && capabilities.resources;
+  if (!capabilities.resources) filter.uris.clear();
+  auto open_id = context.shares_session ? next_request_id() : request.id;
+  switch (listeners_.open(request.id, std::move(open_id), std::move(filter), context, sink)) {
+    case Listeners::Opening::kOpened:
+      return;
+    case Listeners::Opening::kTooMany:
+      return sink(encode_error({RpcCode::kInternalError, "This host has as many subscriptions as it takes", request.id},
+                               context.revision));
+    case Listeners::Opening::kTooManyOfKey:
+      return sink(encode_error(
+          {RpcCode::kInternalError, "This API key has too many open subscriptions; close some first", request.id},
+          context.revision));
   }
 }
 
-void Dispatcher::report_refused(const RequestContext& context, std::string_view tool, std::string_view outcome,
-                                std::string_view reason) const {
-  running_->tell({.caller = *context.caller,
-                  .tool = tool,
-                  .request_id = next_request_id(),
-                  .outcome = outcome,
-                  .duration = std::chrono::microseconds(0),
-                  .reason = reason},
-                 {});
+void Dispatcher::lists_changed(std::span<const KeyId> keys, std::uint32_t lists) {
+  tell_listeners(
+      lists, [&](const Caller& caller) { return std::find(keys.begin(), keys.end(), caller.key_id) != keys.end(); });
 }
 
-void Dispatcher::report_refused(const RequestContext& context, const plugin_runtime::Tool& tool, const Refusal& refusal,
-                                const json::Value* arguments) const {
-  const auto request_id = next_request_id();
-  const ToolCalled event{.caller = *context.caller,
-                         .tool = tool.name,
-                         .plugin = tool.plugin,
-                         .request_id = request_id,
-                         .outcome = refusal.outcome,
-                         .duration = std::chrono::microseconds(0),
-                         .reason = refusal.reason,
-                         .place = refusal.place};
-  if (arguments != nullptr)
-    running_->tell(event, tool, *arguments);
-  else
-    running_->tell(event, refusal.is_hidden ? std::string_view() : std::string_view(tool.name));
+void Dispatcher::tell_listeners(std::uint32_t lists, const Listeners::Concerns& concerns) {
+  if ((lists & kToolsList) != 0) listeners_.list_changed(Listeners::List::kTools, concerns);
+  if ((lists & kResourcesList) != 0) listeners_.list_changed(Listeners::List::kResources, concerns);
+  if ((lists & kPromptsList) != 0) listeners_.list_changed(Listeners::List::kPrompts, concerns);
+}
+
+void Dispatcher::catalog_changed(const CatalogChange& change) {
+  const auto concerns = [&](const Caller& caller) { return !change.tenant || caller.tenant_id == *change.tenant; };
+  tell_listeners(change.lists, concerns);
+  if (change.updated_uri.empty()) return;
+  listeners_.updated(change.updated_uri,
+                     [&](const Caller& caller) { return concerns(caller) && may_read(caller, change.updated_uri); });
+}
+
+bool Dispatcher::may_read(const Caller& caller, std::string_view uri) {
+  const auto registry = plugins_.registry();
+  const auto found = registry->find_resource(uri);
+  if (found.resource == nullptr) return false;
+  return caller.grant == nullptr || caller.grant->rights()->decide(facts_of(found.resource->read), nullptr).allowed();
 }
 
 std::string Dispatcher::next_request_id() const {

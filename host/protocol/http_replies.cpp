@@ -29,8 +29,8 @@ void respond_accepted(transport::HttpResponse& response) {
   response.status = 202;
 }
 
-void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error) {
-  respond_json(response, status, encode_error(error));
+void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error, Revision revision) {
+  respond_json(response, status, encode_error(error, revision));
 }
 
 void respond_refusal(transport::HttpResponse& response, unsigned status, std::string_view code,
@@ -101,6 +101,14 @@ bool accepts(std::string_view accept, std::string_view type) noexcept {
     const auto range = trimmed(take_until(entry, ';'));
     if (range == "*/*" || equals_ignoring_case(range, type)) return true;
     if (range.ends_with("/*") && equals_ignoring_case(range.substr(0, range.size() - 1), family)) return true;
+  }
+  return false;
+}
+
+bool asks_for_streams(std::string_view accept) noexcept {
+  while (!accept.empty()) {
+    auto entry = take_until(accept, ',');
+    if (equals_ignoring_case(trimmed(take_until(entry, ';')), "text/event-stream")) return true;
   }
   return false;
 }

@@ -19,7 +19,8 @@ boost::asio::awaitable<void> nothing_to_wait_for();
 void respond_json(transport::HttpResponse& response, unsigned status, std::string body);
 /// 202, which MCP gives to whatever needs no answer.
 void respond_accepted(transport::HttpResponse& response);
-void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error);
+void respond_error(transport::HttpResponse& response, unsigned status, const RpcError& error,
+                   Revision revision = kNewestLegacy);
 /// {"error": code, "message": text}: for what is not said in JSON-RPC.
 void respond_refusal(transport::HttpResponse& response, unsigned status, std::string_view code,
                      std::string_view message);
@@ -45,6 +46,8 @@ void respond_stopped(transport::HttpResponse& response, StopReason reason);
 bool is_json(std::string_view content_type) noexcept;
 /// True when the Accept field takes a type, e.g. "application/json"; an absent field takes everything.
 bool accepts(std::string_view accept, std::string_view type) noexcept;
+/// True when the Accept field names text/event-stream itself: whoever takes anything may not know how to read one.
+bool asks_for_streams(std::string_view accept) noexcept;
 /// The value of a query parameter, undecoded; empty when absent.
 std::string_view query_parameter(std::string_view query, std::string_view name) noexcept;
 

@@ -99,14 +99,40 @@ std::string encode_result(std::string_view id, std::string_view result_json) {
   return out;
 }
 
-std::string encode_error(const RpcError& error) {
+std::string encode_error(const RpcError& error, Revision revision) {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().member("jsonrpc", "2.0").key("id").raw(error.id.empty() ? "null" : std::string_view(error.id));
+  json.begin_object().member("jsonrpc", "2.0");
+  if (!error.id.empty())
+    json.key("id").raw(error.id);
+  else if (!is_modern(revision))
+    json.key("id").null();
   json.key("error").begin_object();
   json.key("code").integer(static_cast<int>(error.code)).member("message", error.message);
+  if (!error.data_json.empty()) json.key("data").raw(error.data_json);
   json.end_object().end_object();
   return out;
+}
+
+unsigned http_status_of(RpcCode code, Revision revision) noexcept {
+  switch (code) {
+    case RpcCode::kParseError:
+    case RpcCode::kInvalidRequest:
+    case RpcCode::kServerError:
+    case RpcCode::kHeaderMismatch:
+    case RpcCode::kMissingCapability:
+    case RpcCode::kUnsupportedVersion:
+      return 400;
+    case RpcCode::kSessionNotFound:
+      return 404;
+    case RpcCode::kMethodNotFound:
+      return is_modern(revision) ? 404 : 200;
+    case RpcCode::kInvalidParams:
+    case RpcCode::kInternalError:
+    case RpcCode::kResourceNotFound:
+      break;
+  }
+  return 200;
 }
 
 }  // namespace toolhost::protocol

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "protocol/mcp_version.hpp"
 
 namespace toolhost::protocol {
 
-/// JSON-RPC 2.0 and the codes that MCP revisions up to 2025-11-25 use beside it.
+/// JSON-RPC 2.0 and the codes that MCP uses beside it.
 enum class RpcCode : int {
   kParseError = -32700,
   kInvalidRequest = -32600,
@@ -18,13 +19,19 @@ enum class RpcCode : int {
   kInternalError = -32603,
   kServerError = -32000,  ///< the reference servers' code for what HTTP refuses
   kSessionNotFound = -32001,
+  kResourceNotFound = -32002,  ///< up to 2025-11-25; modern clients are told kInvalidParams
+  // Of 2026-07-28.
+  kHeaderMismatch = -32020,      ///< HTTP fields and body disagree
+  kMissingCapability = -32021,   ///< the client did not declare on this request what it takes to answer it
+  kUnsupportedVersion = -32022,  ///< data: the supported ones and the requested one
 };
 
 /// An error on its way to the peer.
 struct RpcError {
   RpcCode code = RpcCode::kInternalError;
   std::string message;
-  std::string id;  ///< JSON text of the request's id; empty when it could not be read, which is sent as null
+  std::string id;              ///< JSON text of the request's id; empty when it could not be read, see encode_error()
+  std::string data_json = {};  ///< the member "data"; empty for none
 };
 
 /// One JSON-RPC message. Owns the parsed text that `method` and `params` are views into.
@@ -52,6 +59,12 @@ std::variant<Message, Batch, RpcError> parse_message(std::string_view text);
 std::optional<std::string> id_text(const json::Value& id);
 
 std::string encode_result(std::string_view id, std::string_view result_json);
-std::string encode_error(const RpcError& error);
+/// Without an id legacy revisions are sent null; the modern one knows no such id, so there the member is left out.
+std::string encode_error(const RpcError& error, Revision revision = kNewestLegacy);
+
+/// The HTTP status that goes with an error that answers a request: 200 with few exceptions, because clients of the
+/// legacy era do not look into the body of any other. An envelope at fault (kInvalidParams of read_envelope() or
+/// route()) is 400 all the same; only who refuses it knows.
+unsigned http_status_of(RpcCode code, Revision revision) noexcept;
 
 }  // namespace toolhost::protocol

@@ -1,11 +1,16 @@
 #include "protocol/mcp_endpoint.hpp"
 
+#include "access/crypto.hpp"
 #include "access/grant.hpp"
+#include "access/token_issuers.hpp"
 #include "base/json_writer.hpp"
 #include "protocol/dispatcher.hpp"
 #include "protocol/http_replies.hpp"
+#include "protocol/oauth_metadata.hpp"
 #include "protocol/session.hpp"
 #include "protocol/sse_endpoint.hpp"
+#include "protocol/stream_resume.hpp"
+#include "protocol/stream_table.hpp"
 #include "protocol/streamable_http.hpp"
 
 namespace toolhost::protocol {
@@ -22,6 +27,7 @@ constexpr std::string_view kHowToSendKeys =
     "Authorization: Bearer hdsk_...";
 
 constexpr unsigned kTooManyRequests = 429;
+constexpr std::chrono::seconds kWaitForKeys{5};  // of an issuer of tokens
 
 enum class Path { kMcp, kSse, kMessages, kRegister, kUnknown };
 
@@ -64,7 +70,9 @@ class McpOverHttp final : public McpEndpoint {
  public:
   McpOverHttp(const McpConfig& config, access::Gatekeeper& gatekeeper, plugin_runtime::PluginHost& plugins,
               observability::EventSink& events)
-      : gatekeeper_(gatekeeper),
+      : plugins_(plugins),
+        gatekeeper_(gatekeeper),
+        resource_(gatekeeper.resource()),
         events_(events),
         failed_sign_in_period_(config.failed_sign_in_period),
         sessions_(std::make_shared<SessionTable>(config.sealing_key,
@@ -72,14 +80,21 @@ class McpOverHttp final : public McpEndpoint {
                                                                .max_sessions_per_key = config.max_sessions_per_key,
                                                                .max_streams_per_key = config.max_streams_per_key})),
         dispatcher_(config, gatekeeper, plugins, events),
-        streamable_(dispatcher_, sessions_),
-        sse_(dispatcher_, sessions_) {
-    gatekeeper_.on_revoked([sessions = sessions_](KeyId key) {
-      sessions->end_key(key, StopReason::kKeyRevoked, SessionTable::Clock::now());
+        streams_(std::make_shared<StreamTable>(config.sealing_key, config.streams, config.stream_store)),
+        resume_(dispatcher_, sessions_, streams_),
+        streamable_(dispatcher_, sessions_, streams_, resume_),
+        sse_(dispatcher_, sessions_, streams_, resume_) {
+    if (streams_->store != nullptr) join_hosts(config.session_idle_limit);
+    gatekeeper_.on_revoked([this](KeyId key) {
+      sessions_->end_key(key, StopReason::kKeyRevoked, SessionTable::Clock::now());
+      resume_.end_key(key);
+      streams_->end_key(key);
     });
+    plugins_.on_catalog([this](const plugin_runtime::CatalogChange& change) { catalog_changed(change); });
   }
 
   ~McpOverHttp() override {
+    plugins_.on_catalog(nullptr);
     gatekeeper_.on_revoked(nullptr);
     McpOverHttp::stop(std::chrono::milliseconds(0));
   }
@@ -90,13 +105,15 @@ class McpOverHttp final : public McpEndpoint {
     // Before any key is looked at: clients look for an authorization server here, without their key, and take anything
     // but 404 for one.
     if (path == Path::kUnknown || path == Path::kRegister) {
-      answer_unknown(path, response);
+      if (resource_ == nullptr || !answer_metadata(*resource_, request, response)) answer_unknown(path, response);
       return nothing_to_wait_for();
     }
     if (is_stopping_.load(std::memory_order_relaxed)) {
       respond_stopped(response, StopReason::kShutdown);
       return nothing_to_wait_for();
     }
+    if (resource_ != nullptr && !access::presented_token(request.x_api_key, request.authorization).empty())
+      return take_token(path, request, response);
     const auto endings = sessions_->endings();
     auto caller = gatekeeper_.authenticate(request.x_api_key, request.authorization, request.remote_address);
     if (!caller) {
@@ -104,34 +121,93 @@ class McpOverHttp final : public McpEndpoint {
       return nothing_to_wait_for();
     }
     sessions_->verified(**caller, endings);
-    if (is_too_large(request, **caller)) {
-      refuse_too_large(request, **caller, response);
-      return nothing_to_wait_for();
-    }
-    if (request.method == Method::kPost && path != Path::kMessages)
-      return streamable_.post(request, response, std::move(*caller));
-    answer_at_once(path, request, response, *caller);
-    if (response.status == kTooManyRequests)
-      events_.emit(RequestRefused{"streams", request.remote_address, "too many open streams", caller->get()});
-    return nothing_to_wait_for();
+    return go_on(path, request, response, std::move(*caller));
   }
 
-  void tools_changed(std::span<const KeyId> keys) override {
-    for (const KeyId key : keys) sessions_->tell(key, kToolsChanged);
+  void lists_changed(std::span<const KeyId> keys, std::uint32_t lists) override {
+    for (const auto& [bit, message] : kListsChanged) {
+      if ((lists & bit) == 0) continue;
+      for (const KeyId key : keys) sessions_->tell(key, message);
+    }
+    dispatcher_.lists_changed(keys, lists);
   }
 
   [[nodiscard]] Counts counts() const override {
     const auto sessions = sessions_->counts();
-    return {.sessions = sessions.sessions, .streams = sessions.streams, .running_calls = dispatcher_.running_calls()};
+    return {.sessions = sessions.sessions,
+            .streams = sessions.streams + dispatcher_.listeners(),
+            .running_calls = dispatcher_.running_calls()};
   }
 
   void stop(std::chrono::milliseconds drain) override {
     is_stopping_.store(true, std::memory_order_relaxed);
     dispatcher_.drain(drain);
     sessions_->end_all(StopReason::kShutdown);
+    resume_.end_all();
   }
 
  private:
+  /// The hosts of an installation know each other's calls by the hosts' numbers, and each other's ended sessions.
+  void join_hosts(std::chrono::minutes remembered) {
+    sessions_->set_host(streams_->host());
+    dispatcher_.set_host(streams_->host());
+    sessions_->on_ended([store = streams_->store, remembered](KeyId key, const std::string& id) {
+      store->end_session(key, access::sha256(id), std::chrono::system_clock::now() + remembered);
+    });
+  }
+
+  asio::awaitable<void> go_on(Path path, const HttpRequest& request, HttpResponse& response, CallerPtr caller) {
+    if (is_too_large(request, *caller)) {
+      refuse_too_large(request, *caller, response);
+      return nothing_to_wait_for();
+    }
+    if (request.method == Method::kPost && path != Path::kMessages)
+      return streamable_.post(request, response, std::move(caller));
+    answer_at_once(path, request, response, caller);
+    if (response.status == kTooManyRequests)
+      events_.emit(RequestRefused{"streams", request.remote_address, "too many open streams", caller.get()});
+    return nothing_to_wait_for();
+  }
+
+  /// A request with an access token in place of a key.
+  asio::awaitable<void> take_token(Path path, const HttpRequest& request, HttpResponse& response) {
+    auto endings = sessions_->endings();
+    auto caller = gatekeeper_.authenticate({}, request.authorization, request.remote_address);
+    if (!caller && caller.error().code == Errc::kRetry) {
+      co_await keys_fetched(gatekeeper_, kWaitForKeys);
+      endings = sessions_->endings();
+      caller = gatekeeper_.authenticate({}, request.authorization, request.remote_address);
+    }
+    if (!caller) co_return refuse_token(request, caller.error(), response);
+    sessions_->verified(**caller, endings);
+    co_await go_on(path, request, response, std::move(*caller));
+    if (response.status != 401) co_return;
+    response.headers.clear();
+    respond_invalid_token(*resource_, request, response, "The access token ended while the call was running.");
+  }
+
+  void refuse_token(const HttpRequest& request, const Error& error, HttpResponse& response) {
+    if (error.code == Errc::kUnauthenticated) {
+      tell_refused(request, "invalid_token", {error.code, {}, error.message + " " + error.detail});
+      return respond_invalid_token(*resource_, request, response, error.message);
+    }
+    if (error.code != Errc::kDenied) return respond_unavailable(response, error.message);
+    tell_refused(request, "token_denied", error);
+    respond_refusal(response, 403, "access_denied", error.message);
+  }
+
+  void catalog_changed(const plugin_runtime::CatalogChange& change) {
+    const auto concerns = [&](const Session& session) { return !change.tenant || session.tenant() == *change.tenant; };
+    for (const auto& [bit, message] : kListsChanged)
+      if ((change.lists & bit) != 0) sessions_->tell_if(message, concerns);
+    if (!change.updated_uri.empty()) {
+      sessions_->tell_if(encode_resource_updated(change.updated_uri), [&](const Session& session) {
+        return concerns(session) && session.is_subscribed(change.updated_uri);
+      });
+    }
+    dispatcher_.catalog_changed(change);
+  }
+
   void answer_at_once(Path path, const HttpRequest& request, HttpResponse& response, const CallerPtr& caller) {
     if (path == Path::kMessages) {
       if (request.method == Method::kPost) return sse_.post(request, response, caller);
@@ -157,8 +233,8 @@ class McpOverHttp final : public McpEndpoint {
     respond_method_not_allowed(response, "GET, POST, DELETE");
   }
 
-  static void answer_unknown(Path path, HttpResponse& response) {
-    if (path != Path::kRegister)
+  void answer_unknown(Path path, HttpResponse& response) const {
+    if (path != Path::kRegister || resource_ != nullptr)
       return respond_refusal(response, 404, "not_found", "There is nothing at this address.");
     // mcp-remote shows its user what stands in error_description, and nothing else.
     std::string body;
@@ -184,6 +260,12 @@ class McpOverHttp final : public McpEndpoint {
     switch (error.code) {
       case Errc::kUnauthenticated:
         tell_refused(request, is_missing ? "missing_key" : "invalid_key", error);
+        if (is_missing && resource_ != nullptr) {
+          return respond_sign_in(
+              *resource_, request, response,
+              "Send an API key (X-API-Key: hdsk_...), or an access token of the authorization server "
+              "as Authorization: Bearer.");
+        }
         if (is_missing) return respond_unauthenticated(response, "missing_api_key", error.message);
         return respond_unauthenticated(
             response, "invalid_api_key",
@@ -212,12 +294,16 @@ class McpOverHttp final : public McpEndpoint {
     events_.emit(RequestRefused{to_string(key->reason), request.remote_address, error.detail, key->caller.get()});
   }
 
+  plugin_runtime::PluginHost& plugins_;
   access::Gatekeeper& gatekeeper_;
+  const std::shared_ptr<const access::ProtectedResource> resource_;  ///< null: no access tokens
   observability::EventSink& events_;
   const std::chrono::seconds failed_sign_in_period_;
   std::atomic<bool> is_stopping_{false};
   const std::shared_ptr<SessionTable> sessions_;  // shared with streams, which may end after this object
   Dispatcher dispatcher_;
+  const std::shared_ptr<StreamTable> streams_;  // shared with calls, likewise
+  StreamResume resume_;
   StreamableHttp streamable_;
   SseEndpoint sse_;
 };

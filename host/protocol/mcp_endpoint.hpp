@@ -8,6 +8,7 @@
 #include "base/ids.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
+#include "protocol/change_notices.hpp"
 #include "protocol/mcp_config.hpp"
 #include "transport/http.hpp"
 
@@ -19,9 +20,10 @@ class McpEndpoint : public transport::HttpHandler {
  public:
   static std::unique_ptr<McpEndpoint> create(McpConfig config, access::Gatekeeper& gatekeeper,
                                              plugin_runtime::PluginHost& plugins, observability::EventSink& events);
-  /// Tells the clients of these keys that their list of tools has changed (notifications/tools/list_changed), on every
-  /// open stream whose client has sent `initialize`. Any thread.
-  virtual void tools_changed(std::span<const KeyId> keys) = 0;
+  /// Tells the clients of these keys that lists of theirs (kToolsList and so on) have changed
+  /// (notifications/tools/list_changed), on every open stream whose client has sent `initialize`, and those who listen.
+  /// Any thread.
+  virtual void lists_changed(std::span<const KeyId> keys, std::uint32_t lists) = 0;
   struct Counts {
     std::size_t sessions = 0;  ///< of both transports
     std::size_t streams = 0, running_calls = 0;

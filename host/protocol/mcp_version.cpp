@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
-constexpr std::string_view kFirstModern = "2026-07-28";
+constexpr std::array<std::string_view, 5> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"};
+constexpr std::span<const std::string_view> kLegacyNames =
+    std::span(kNames).first(static_cast<std::size_t>(kNewestLegacy) + 1);
+constexpr std::string_view kFirstModern = kNames.back();
 
 bool is_date(std::string_view text) noexcept {
   if (text.size() != kFirstModern.size()) return false;
@@ -25,13 +28,18 @@ std::string_view to_string(Revision revision) noexcept {
 }
 
 std::optional<Revision> parse_revision(std::string_view text) noexcept {
-  const auto* const found = std::find(kNames.begin(), kNames.end(), text);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<Revision>(found - kNames.begin());
+  const auto found = std::find(kLegacyNames.begin(), kLegacyNames.end(), text);
+  if (found == kLegacyNames.end()) return std::nullopt;
+  return static_cast<Revision>(found - kLegacyNames.begin());
+}
+
+std::optional<Revision> parse_modern_revision(std::string_view text) noexcept {
+  if (text != kFirstModern) return std::nullopt;
+  return Revision::k2026_07_28;
 }
 
 Revision negotiate(std::string_view requested) noexcept {
-  return parse_revision(requested).value_or(kNewestRevision);
+  return parse_revision(requested).value_or(kNewestLegacy);
 }
 
 bool is_modern_version(std::string_view text) noexcept {
@@ -40,7 +48,7 @@ bool is_modern_version(std::string_view text) noexcept {
 
 std::string supported_revisions() {
   std::string list;
-  for (const auto name : kNames) list.append(list.empty() ? "" : ", ").append(name);
+  for (const auto name : kLegacyNames) list.append(list.empty() ? "" : ", ").append(name);
   return list;
 }
 

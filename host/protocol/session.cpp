@@ -12,8 +12,14 @@ namespace {
 
 constexpr std::size_t kRandomBytes = 16;
 constexpr std::size_t kMacBytes = 16;
-constexpr char kIdFormat = 1;
-constexpr std::size_t kPayloadBytes = 2 + kRandomBytes;  // format, revision, random
+constexpr char kOldIdFormat = 1;  // {format, revision, random}
+constexpr char kIdFormat = 2;
+constexpr std::size_t kOldPayloadBytes = 2 + kRandomBytes;
+constexpr std::size_t kFactBytes = 9;  // format, revision, capabilities (2), kind, host (4)
+constexpr std::size_t kPayloadBytes = kFactBytes + kRandomBytes;
+constexpr char kNoRevision = '\xFF';
+constexpr std::size_t kMostSubscriptions = 1'000;
+constexpr std::size_t kMostTold = 64, kMostToldBytes = std::size_t{64} * 1024;
 constexpr std::string_view kSealPurpose = "toolhost session id";
 constexpr std::chrono::minutes kSweepPeriod{1};
 constexpr std::chrono::minutes kEndedKeyMemory{5};  // a request meets its session within moments of its verification
@@ -26,8 +32,13 @@ std::string random_bytes() {
 
 }  // namespace
 
-Session::Session(std::string id, KeyId key, std::optional<Revision> revision)
-    : id_(std::move(id)), key_(key), revision_(revision ? static_cast<int>(*revision) : -1) {}
+Session::Session(std::string id, const Caller& caller, const SessionFacts& facts)
+    : id_(std::move(id)),
+      key_(caller.key_id),
+      tenant_(caller.tenant_id),
+      stream_id_(random_bytes()),
+      revision_(facts.revision ? static_cast<int>(*facts.revision) : -1),
+      capabilities_(facts.capabilities.bits()) {}
 
 std::optional<Revision> Session::revision() const noexcept {
   const int revision = revision_.load(std::memory_order_relaxed);
@@ -37,6 +48,41 @@ std::optional<Revision> Session::revision() const noexcept {
 
 void Session::set_revision(Revision revision) noexcept {
   revision_.store(static_cast<int>(revision), std::memory_order_relaxed);
+}
+
+ClientCapabilities Session::capabilities() const noexcept {
+  return ClientCapabilities::from_bits(capabilities_.load(std::memory_order_relaxed));
+}
+
+void Session::set_capabilities(const ClientCapabilities& capabilities) noexcept {
+  capabilities_.store(capabilities.bits(), std::memory_order_relaxed);
+}
+
+std::optional<plugin_runtime::LogLevel> Session::log_level() const noexcept {
+  const int level = log_level_.load(std::memory_order_relaxed);
+  if (level < 0) return std::nullopt;
+  return static_cast<plugin_runtime::LogLevel>(level);
+}
+
+void Session::set_log_level(plugin_runtime::LogLevel level) noexcept {
+  log_level_.store(static_cast<int>(level), std::memory_order_relaxed);
+}
+
+bool Session::subscribe(std::string uri) {
+  const std::lock_guard lock(mutex_);
+  if (subscriptions_.size() >= kMostSubscriptions && !subscriptions_.contains(uri)) return false;
+  subscriptions_.insert(std::move(uri));
+  return true;
+}
+
+void Session::unsubscribe(std::string_view uri) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = subscriptions_.find(uri); found != subscriptions_.end()) subscriptions_.erase(found);
+}
+
+bool Session::is_subscribed(std::string_view uri) const {
+  const std::lock_guard lock(mutex_);
+  return subscriptions_.contains(uri);
 }
 
 Session::Opening Session::open_call(std::string id, std::weak_ptr<OpenCall> call) {
@@ -59,11 +105,41 @@ void Session::cancel_call(const std::string& id) noexcept {
   if (call != nullptr) call->stop(StopReason::kCancelledByClient);
 }
 
-bool Session::attach_stream(std::shared_ptr<transport::SseStream> stream) {
+std::optional<std::shared_ptr<transport::SseStream>> Session::attach_stream(
+    std::shared_ptr<transport::SseStream> stream, const StreamStart& start) {
   const std::lock_guard lock(mutex_);
-  if (ended_ || stream_ != nullptr) return false;
-  stream_ = std::move(stream);
+  if (ended_ || (stream_ != nullptr && !start.after)) return std::nullopt;
+  // What is attached still is half-open, as the client tells by coming back.
+  auto replaced = std::exchange(stream_, std::move(stream));
+  token_ = start.token;
+  if (start.retry)
+    stream_->send({.event = {},
+                   .data = {},
+                   .id = token_ + '.' + std::to_string(start.after.value_or(last_number_)),
+                   .retry = start.retry});
+  for (const auto& told : told_)
+    if (start.after && told.number > *start.after) send(told);
+  return replaced;
+}
+
+bool Session::tell(std::string_view message) {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || (stream_ == nullptr && token_.empty())) return false;
+  Told told{++last_number_, std::string(message)};
+  if (stream_ != nullptr) send(told);
+  if (token_.empty()) return true;
+  told_bytes_ += message.size();
+  told_.push_back(std::move(told));
+  while (told_.size() > kMostTold || told_bytes_ > kMostToldBytes) {
+    told_bytes_ -= told_.front().message.size();
+    told_.pop_front();
+  }
   return true;
+}
+
+void Session::send(const Told& told) const {
+  const auto id = token_.empty() ? std::string() : token_ + '.' + std::to_string(told.number);
+  stream_->send({.event = "message", .data = told.message, .id = id});
 }
 
 std::shared_ptr<transport::SseStream> Session::stream() const {
@@ -104,22 +180,35 @@ bool Session::is_busy() const noexcept {
   return stream_ != nullptr || !calls_.empty();
 }
 
-std::string SessionSeal::make(KeyId key, Revision revision) const {
-  std::string bytes{kIdFormat, static_cast<char>(revision)};
+std::string SessionSeal::make(KeyId key, const SessionFacts& facts) const {
+  const auto bits = facts.capabilities.bits();
+  std::string bytes{kIdFormat, facts.revision ? static_cast<char>(*facts.revision) : kNoRevision,
+                    static_cast<char>(bits & 0xFF), static_cast<char>(bits >> 8), static_cast<char>(facts.kind)};
+  for (unsigned i = 0; i < 4; ++i) bytes += static_cast<char>(facts.host >> (8 * i));
   bytes += random_bytes();
   bytes += mac_of(key, bytes);
   return to_base64url(bytes);
 }
 
-std::optional<Revision> SessionSeal::open(KeyId key, std::string_view id) const {
+std::optional<SessionFacts> SessionSeal::open(KeyId key, std::string_view id) const {
   const auto bytes = from_base64url(id);
-  if (!bytes || bytes->size() != kPayloadBytes + kMacBytes || bytes->front() != kIdFormat) return std::nullopt;
-  const auto payload = std::string_view(*bytes).substr(0, kPayloadBytes);
-  if (!access::equal_in_constant_time(mac_of(key, payload), std::string_view(*bytes).substr(kPayloadBytes)))
+  if (!bytes || bytes->size() < kMacBytes) return std::nullopt;
+  const auto payload = std::string_view(*bytes).substr(0, bytes->size() - kMacBytes);
+  const bool is_old = payload.size() == kOldPayloadBytes && payload[0] == kOldIdFormat;
+  if (!is_old && (payload.size() != kPayloadBytes || payload[0] != kIdFormat)) return std::nullopt;
+  if (!access::equal_in_constant_time(mac_of(key, payload), std::string_view(*bytes).substr(payload.size())))
     return std::nullopt;
-  const auto revision = static_cast<Revision>(payload[1]);
-  if (revision > kNewestRevision) return std::nullopt;  // made by a newer host of the same installation
-  return revision;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(payload[at]); };
+  SessionFacts facts;
+  if (payload[1] != kNoRevision) {
+    facts.revision = static_cast<Revision>(byte(1));
+    if (*facts.revision > kNewestLegacy) return std::nullopt;  // made by a newer host of the same installation
+  }
+  if (is_old) return facts;
+  facts.capabilities = ClientCapabilities::from_bits(static_cast<std::uint16_t>(byte(2) | byte(3) << 8));
+  facts.kind = static_cast<SessionFacts::Kind>(byte(4));
+  for (unsigned i = 0; i < 4; ++i) facts.host |= std::uint32_t{byte(5 + i)} << (8 * i);
+  return facts;
 }
 
 std::string SessionSeal::mac_of(KeyId key, std::string_view payload) const {
@@ -133,15 +222,17 @@ std::string random_id() {
   return to_base64url(random_bytes());
 }
 
-SessionPtr SessionTable::create(const Caller& caller, Revision revision, Clock::time_point now) {
-  return enter(std::make_shared<Session>(seal_.make(caller.key_id, revision), caller.key_id, revision), now);
+SessionPtr SessionTable::create(const Caller& caller, Revision revision, Clock::time_point now,
+                                const ClientCapabilities& capabilities) {
+  const SessionFacts facts{.revision = revision, .capabilities = capabilities, .host = host_.load()};
+  return enter(std::make_shared<Session>(seal_.make(caller.key_id, facts), caller, facts), now);
 }
 
 SessionPtr SessionTable::find(const Caller& caller, std::string_view id, Clock::time_point now) {
   if (auto session = find_remembered(caller, id, now)) return session->ended() ? nullptr : session;
-  const auto revision = seal_.open(caller.key_id, id);
-  if (!revision) return nullptr;
-  auto session = enter(std::make_shared<Session>(std::string(id), caller.key_id, *revision), now);
+  const auto facts = seal_.open(caller.key_id, id);
+  if (!facts || facts->kind != SessionFacts::Kind::kHttp || is_forgotten(id)) return nullptr;
+  auto session = enter(std::make_shared<Session>(std::string(id), caller, *facts), now);
   return session->ended() ? nullptr : session;
 }
 
@@ -162,7 +253,33 @@ bool SessionTable::end(const Caller& caller, std::string_view id, Clock::time_po
   if (session == nullptr) return false;
   // It stays in the table, ended, so that its id, which still proves itself, does not bring it back.
   session->end(StopReason::kSessionEnded);
+  if (on_ended_) on_ended_(caller.key_id, session->id());
   return true;
+}
+
+void SessionTable::forget(KeyId id, const std::array<std::uint8_t, 32>& hash,
+                          std::chrono::system_clock::time_point until) {
+  {
+    const std::lock_guard lock(forgotten_mutex_);
+    const auto now = std::chrono::system_clock::now();
+    std::erase_if(forgotten_, [&](const auto& entry) { return entry.second < now; });
+    forgotten_[hash] = until;
+  }
+  std::vector<SessionPtr> sessions;
+  {
+    const Shard& shard = shard_of(id);
+    const std::lock_guard lock(shard.mutex);
+    if (const auto key = shard.keys.find(value(id)); key != shard.keys.end()) collect(key->second, sessions);
+  }
+  for (const auto& session : sessions)
+    if (access::sha256(session->id()) == hash) session->end(StopReason::kSessionEnded);
+}
+
+bool SessionTable::is_forgotten(std::string_view id) {
+  const std::lock_guard lock(forgotten_mutex_);
+  if (forgotten_.empty()) return false;
+  const auto found = forgotten_.find(access::sha256(id));
+  return found != forgotten_.end() && found->second >= std::chrono::system_clock::now();
 }
 
 std::size_t SessionTable::max_streams(const Caller& caller) const noexcept {
@@ -171,16 +288,20 @@ std::size_t SessionTable::max_streams(const Caller& caller) const noexcept {
 }
 
 SessionTable::Attaching SessionTable::attach(const Caller& caller, const SessionPtr& session,
-                                             const std::shared_ptr<transport::SseStream>& stream) {
+                                             const std::shared_ptr<transport::SseStream>& stream,
+                                             const StreamStart& start) {
+  std::optional<std::shared_ptr<transport::SseStream>> replaced;
   {
     Shard& shard = shard_of(session->key());
     const std::lock_guard lock(shard.mutex);
     KeySessions& key = shard.keys[value(session->key())];
     if (key.ended || session->ended()) return Attaching::kEnded;
     if (key.streams >= max_streams(caller)) return Attaching::kTooMany;
-    if (!session->attach_stream(stream)) return Attaching::kOccupied;
+    replaced = session->attach_stream(stream, start);
+    if (!replaced) return Attaching::kOccupied;
     ++key.streams;
   }
+  if (*replaced != nullptr) (*replaced)->close();
   return Attaching::kAttached;
 }
 
@@ -192,7 +313,8 @@ void SessionTable::detach(const SessionPtr& session, const transport::SseStream&
 }
 
 SessionPtr SessionTable::open_stream(const Caller& caller, const std::shared_ptr<transport::SseStream>& stream) {
-  auto session = std::make_shared<Session>(random_id(), caller.key_id, std::nullopt);
+  const SessionFacts facts{.kind = SessionFacts::Kind::kSse, .host = host_.load()};
+  auto session = std::make_shared<Session>(seal_.make(caller.key_id, facts), caller, facts);
   Shard& shard = shard_of(caller.key_id);
   const std::lock_guard lock(shard.mutex);
   KeySessions& key = shard.keys[value(caller.key_id)];
@@ -231,7 +353,7 @@ SessionPtr SessionTable::without_session(const Caller& caller) {
   const std::lock_guard lock(shard.mutex);
   KeySessions& key = shard.keys[value(caller.key_id)];
   if (key.without_session == nullptr) {
-    key.without_session = std::make_shared<Session>(std::string(), caller.key_id, std::nullopt);
+    key.without_session = std::make_shared<Session>(std::string(), caller, SessionFacts{});
     if (key.ended) key.without_session->end(*key.ended);
   }
   return key.without_session;
@@ -290,13 +412,21 @@ void SessionTable::tell(KeyId id, std::string_view message) const {
     const Shard& shard = shard_of(id);
     const std::lock_guard lock(shard.mutex);
     const auto key = shard.keys.find(value(id));
-    if (key == shard.keys.end() || key->second.streams == 0) return;
+    if (key == shard.keys.end()) return;
     collect(key->second, sessions);
   }
-  for (const auto& session : sessions) {
-    if (!session->revision()) continue;
-    if (const auto stream = session->stream()) stream->send("message", message);
+  for (const auto& session : sessions)
+    if (session->revision()) session->tell(message);
+}
+
+void SessionTable::tell_if(std::string_view message, const std::function<bool(const Session&)>& concerns) const {
+  std::vector<SessionPtr> sessions;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [id, key] : shard.keys) collect(key, sessions);
   }
+  for (const auto& session : sessions)
+    if (session->revision() && concerns(*session)) session->tell(message);
 }
 
 SessionTable::Counts SessionTable::counts() const {

@@ -2,11 +2,14 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +18,8 @@
 #include "access/crypto.hpp"
 #include "base/caller.hpp"
 #include "base/secret.hpp"
+#include "plugin_runtime/client_port.hpp"
+#include "protocol/envelope.hpp"
 #include "protocol/mcp_version.hpp"
 #include "transport/http.hpp"
 
@@ -29,18 +34,52 @@ class OpenCall {
   virtual ~OpenCall() = default;
   /// Answers the client for this reason, unless it was answered already, and asks the tool to stop. Any thread.
   virtual void stop(StopReason reason) noexcept = 0;
+  /// The request's id as JSON text; empty when nobody can come back for the answer.
+  [[nodiscard]] virtual std::string_view rpc_id() const noexcept { return {}; }
+  /// Whether something may have been saved that does not depend on the answer being kept. Asked when a stream begins.
+  [[nodiscard]] virtual bool may_have_saved() const noexcept { return true; }
 };
 
-/// What the host remembers about one client of one key: its revision, its running calls, its open stream. Thread-safe.
+/// What a session id says of its session.
+struct SessionFacts {
+  enum class Kind : std::uint8_t { kHttp, kSse };
+  std::optional<Revision> revision;
+  ClientCapabilities capabilities;
+  Kind kind = Kind::kHttp;
+  std::uint32_t host = 0;  ///< that made it; 0: hosts are not numbered
+};
+
+/// How a session's own stream begins.
+struct StreamStart {
+  std::string token;                               ///< of its event ids; empty: events have none
+  std::optional<std::chrono::milliseconds> retry;  ///< of a priming event; nothing: there is none
+  /// The client comes back, having seen the events up to this one: the others follow, and a stream that is still
+  /// attached has to go.
+  std::optional<std::uint32_t> after;
+};
+
+/// What the host remembers about one client of one key: its revision and capabilities, what it wants to be told, its
+/// running calls, its open stream. Thread-safe.
 class Session {
  public:
-  Session(std::string id, KeyId key, std::optional<Revision> revision);
+  Session(std::string id, const Caller& caller, const SessionFacts& facts);
 
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] KeyId key() const noexcept { return key_; }
+  [[nodiscard]] TenantId tenant() const noexcept { return tenant_; }
   /// Nothing before `initialize`.
   [[nodiscard]] std::optional<Revision> revision() const noexcept;
   void set_revision(Revision revision) noexcept;
+  [[nodiscard]] ClientCapabilities capabilities() const noexcept;
+  void set_capabilities(const ClientCapabilities& capabilities) noexcept;
+  /// The least severe log messages that the client wants; nothing until it has said so.
+  [[nodiscard]] std::optional<plugin_runtime::LogLevel> log_level() const noexcept;
+  void set_log_level(plugin_runtime::LogLevel level) noexcept;
+
+  /// Of resources. False: the session has a thousand already.
+  bool subscribe(std::string uri);
+  void unsubscribe(std::string_view uri);
+  [[nodiscard]] bool is_subscribed(std::string_view uri) const;
 
   enum class Opening { kOpened, kDuplicate, kEnded };
   Opening open_call(std::string id, std::weak_ptr<OpenCall> call);
@@ -48,11 +87,18 @@ class Session {
   /// Stops the running call with this id; nothing when there is none.
   void cancel_call(const std::string& id) noexcept;
 
-  /// False when another stream is attached, or the session has ended.
-  bool attach_stream(std::shared_ptr<transport::SseStream> stream);
+  /// Nothing when another stream is attached, or the session has ended; else the one that had to go, which may be null
+  /// and is to be closed.
+  std::optional<std::shared_ptr<transport::SseStream>> attach_stream(std::shared_ptr<transport::SseStream> stream,
+                                                                     const StreamStart& start = {});
   /// Null when none is attached.
   [[nodiscard]] std::shared_ptr<transport::SseStream> stream() const;
   void detach_stream(const transport::SseStream& stream) noexcept;
+  /// One message on the session's own stream. What its client has not seen when it comes back is sent then, as far as
+  /// it was kept: the last 64 messages, 64 KiB. False when there is no stream, and no client that could come back.
+  bool tell(std::string_view message);
+  /// 128 bits that name the stream over reconnects, until the host forgets the session.
+  [[nodiscard]] const std::string& stream_id() const noexcept { return stream_id_; }
 
   /// Stops every call and closes the stream; later calls find the session ended. Idempotent.
   void end(StopReason reason) noexcept;
@@ -61,13 +107,28 @@ class Session {
   [[nodiscard]] bool is_busy() const noexcept;
 
  private:
+  struct Told {
+    std::uint32_t number;
+    std::string message;
+  };
+  void send(const Told& told) const;
+
   const std::string id_;
   const KeyId key_;
+  const TenantId tenant_;
+  const std::string stream_id_;
   std::atomic<int> revision_;  ///< -1 before `initialize`
+  std::atomic<std::uint16_t> capabilities_;
+  std::atomic<int> log_level_{-1};
 
   mutable std::mutex mutex_;
   std::map<std::string, std::weak_ptr<OpenCall>> calls_;
+  std::set<std::string, std::less<>> subscriptions_;
   std::shared_ptr<transport::SseStream> stream_;
+  std::string token_;  ///< of the stream's events; stays when the stream goes
+  std::uint32_t last_number_ = 0;
+  std::deque<Told> told_;
+  std::size_t told_bytes_ = 0;
   std::optional<StopReason> ended_;
 };
 using SessionPtr = std::shared_ptr<Session>;
@@ -78,11 +139,11 @@ class SessionSeal {
  public:
   explicit SessionSeal(const Secret& sealing_key) : hmac_(sealing_key) {}
 
-  /// base64url of {format, revision, 128 random bits} and the first 128 bits of its HMAC-SHA-256, which covers the
-  /// key's id too.
-  [[nodiscard]] std::string make(KeyId key, Revision revision) const;
-  /// The revision, or nothing when make() did not make this id for this key.
-  [[nodiscard]] std::optional<Revision> open(KeyId key, std::string_view id) const;
+  /// base64url of {format, revision, capabilities, kind, host, 128 random bits} and the first 128 bits of its
+  /// HMAC-SHA-256, which covers the key's id too.
+  [[nodiscard]] std::string make(KeyId key, const SessionFacts& facts) const;
+  /// Nothing when make() did not make this id for this key. Ids of the former format (revision only) are known.
+  [[nodiscard]] std::optional<SessionFacts> open(KeyId key, std::string_view id) const;
 
  private:
   [[nodiscard]] std::string mac_of(KeyId key, std::string_view payload) const;
@@ -108,7 +169,8 @@ class SessionTable {
   SessionTable(const Secret& sealing_key, const SessionLimits& limits) : seal_(sealing_key), limits_(limits) {}
 
   // Streamable HTTP: a session lives until it is ended or was idle for too long, streams or not.
-  SessionPtr create(const Caller& caller, Revision revision, Clock::time_point now);
+  SessionPtr create(const Caller& caller, Revision revision, Clock::time_point now,
+                    const ClientCapabilities& capabilities = {});
   /// The session, recovered from its id when memory has lost it. Null when the id is not one of this key, or has been
   /// ended.
   SessionPtr find(const Caller& caller, std::string_view id, Clock::time_point now);
@@ -118,14 +180,18 @@ class SessionTable {
   bool end(const Caller& caller, std::string_view id, Clock::time_point now);
   /// Gives the session its GET stream, until detach().
   enum class Attaching { kAttached, kOccupied, kTooMany, kEnded };
-  Attaching attach(const Caller& caller, const SessionPtr& session,
-                   const std::shared_ptr<transport::SseStream>& stream);
+  Attaching attach(const Caller& caller, const SessionPtr& session, const std::shared_ptr<transport::SseStream>& stream,
+                   const StreamStart& start = {});
   void detach(const SessionPtr& session, const transport::SseStream& stream) noexcept;
 
   // HTTP+SSE: a session is its stream.
   /// Null when the key has too many streams; ended, and without the stream, when the key has ended.
   SessionPtr open_stream(const Caller& caller, const std::shared_ptr<transport::SseStream>& stream);
   SessionPtr find_stream(const Caller& caller, std::string_view id);
+  /// What an id says that another host may have made; nothing when it is none of this key.
+  [[nodiscard]] std::optional<SessionFacts> facts_of(const Caller& caller, std::string_view id) const {
+    return seal_.open(caller.key_id, id);
+  }
   void close_stream(const SessionPtr& session) noexcept;
 
   /// Where the calls of requests without a session belong; its calls are named by the host's ids.
@@ -139,8 +205,18 @@ class SessionTable {
   void verified(const Caller& caller, std::uint64_t endings_before) noexcept;
   void end_all(StopReason reason) noexcept;
 
-  /// Sends `message` on every open stream of the key whose client has sent `initialize`.
+  /// Sends `message` on the stream of every session of the key whose client has sent `initialize`.
   void tell(KeyId key, std::string_view message) const;
+  /// The same to all sessions, of all keys, that it concerns.
+  void tell_if(std::string_view message, const std::function<bool(const Session&)>& concerns) const;
+
+  // With other hosts:
+  /// From now on part of the ids that are made.
+  void set_host(std::uint32_t number) noexcept { host_.store(number, std::memory_order_relaxed); }
+  /// Called with the id of each session that its client ends. Before requests come.
+  void on_ended(std::function<void(KeyId key, const std::string& id)> callback) { on_ended_ = std::move(callback); }
+  /// A session of this key has been ended, here or on another host: its id (`hash`: SHA-256) is unknown until `until`.
+  void forget(KeyId key, const std::array<std::uint8_t, 32>& hash, std::chrono::system_clock::time_point until);
 
   [[nodiscard]] std::size_t size() const;  ///< Streamable HTTP sessions in memory
   struct Counts {
@@ -190,11 +266,16 @@ class SessionTable {
   void forget_ending(KeySessions& key) noexcept;
   static void release_stream(KeySessions& key) noexcept;
   static void collect(const KeySessions& key, std::vector<SessionPtr>& sessions);
+  [[nodiscard]] bool is_forgotten(std::string_view id);
 
   const SessionSeal seal_;
   const SessionLimits limits_;
   std::atomic<std::uint64_t> endings_{0};
   std::atomic<std::size_t> ended_keys_{0};  ///< that are remembered
+  std::atomic<std::uint32_t> host_{0};
+  std::function<void(KeyId, const std::string&)> on_ended_;
+  std::mutex forgotten_mutex_;
+  std::map<std::array<std::uint8_t, 32>, std::chrono::system_clock::time_point> forgotten_;
   std::array<Shard, 16> shards_;
 };
 

@@ -1,8 +1,8 @@
 #include "protocol/streamable_http.hpp"
 
-#include "protocol/answer.hpp"
 #include "protocol/era.hpp"
 #include "protocol/http_replies.hpp"
+#include "protocol/post_answer.hpp"
 
 namespace toolhost::protocol {
 namespace {
@@ -13,13 +13,6 @@ using transport::HttpResponse;
 
 bool is_request(const Message& message) noexcept {
   return message.kind == Message::Kind::kRequest;
-}
-
-/// Hands the request to the dispatcher; its reply can be waited for.
-std::shared_ptr<Answer> start(Dispatcher& dispatcher, Message&& message, const RequestContext& context) {
-  auto answer = std::make_shared<Answer>();
-  dispatcher.answer(std::move(message), context, [answer](Reply reply) { answer->set(std::move(reply)); });
-  return answer;
 }
 
 }  // namespace
@@ -36,16 +29,21 @@ asio::awaitable<void> StreamableHttp::post(const HttpRequest& request, HttpRespo
     return nothing_to_wait_for();
   }
   auto parsed = parse_message(request.body);
+  const auto revision_of_errors =
+      is_modern_version(request.mcp_protocol_version) ? Revision::k2026_07_28 : kNewestLegacy;
   if (const auto* const error = std::get_if<RpcError>(&parsed)) {
-    respond_error(response, 400, *error);
+    respond_error(response, 400, *error, revision_of_errors);
     return nothing_to_wait_for();
   }
   auto* const message = std::get_if<Message>(&parsed);
   if (message != nullptr) {
-    if (const auto refusal = refuse_version(*message, request.mcp_protocol_version)) {
-      respond_error(response, 400, *refusal);
+    const auto routed = route(*message, HeaderView::of(request));
+    if (const auto* const refusal = std::get_if<RpcError>(&routed)) {
+      respond_error(response, 400, *refusal, revision_of_errors);
       return nothing_to_wait_for();
     }
+    if (const auto* const envelope = std::get_if<Envelope>(&routed))
+      return modern_.post(std::move(*message), *envelope, request, response, std::move(caller));
     if (is_request(*message) && message->method == "initialize") {
       initialize(*message, request, response, *caller);
       return nothing_to_wait_for();
@@ -59,21 +57,29 @@ asio::awaitable<void> StreamableHttp::post(const HttpRequest& request, HttpRespo
       respond_session_not_found(response, message != nullptr && is_request(*message) ? message->id : std::string());
       return nothing_to_wait_for();
     }
-    context.revision = context.session->revision().value_or(kNewestRevision);
+    context.revision = context.session->revision().value_or(kNewestLegacy);
   } else {
     context.session = sessions_->without_session(*caller);
     context.shares_session = true;
-    context.revision = parse_revision(request.mcp_protocol_version).value_or(kRevisionWithoutHeader);
+    context.revision = parse_revision(request.mcp_protocol_version)
+                           .value_or(request.mcp_protocol_version.empty() ? kRevisionWithoutHeader : kNewestLegacy);
   }
   context.caller = std::move(caller);
 
-  if (message != nullptr && is_request(*message)) return answer_one(std::move(*message), std::move(context), response);
+  context.capabilities = context.session->capabilities();
+  context.log_level = context.session->log_level().value_or(plugin_runtime::LogLevel::kInfo);
+  if (!request.traceparent.empty()) context.trace = observability::read_trace_context(request.traceparent);
+  if (message != nullptr && is_request(*message)) {
+    return answer_request(dispatcher_, streams_, std::move(*message), std::move(context),
+                          asks_for_streams(request.accept), response);
+  }
   if (message != nullptr) {
     if (message->kind == Message::Kind::kNotification) dispatcher_.note(*message, *context.session);
+    if (message->kind == Message::Kind::kResponse) resume_.take_response(*message, *context.caller, request.body);
     respond_accepted(response);
     return nothing_to_wait_for();
   }
-  return answer_batch(std::move(std::get<Batch>(parsed)), std::move(context), response);
+  return answer_batch(dispatcher_, std::move(std::get<Batch>(parsed)), std::move(context), response);
 }
 
 void StreamableHttp::initialize(const Message& message, const HttpRequest& request, HttpResponse& response,
@@ -87,79 +93,53 @@ void StreamableHttp::initialize(const Message& message, const HttpRequest& reque
           response, 400, {RpcCode::kInvalidRequest, "Invalid Request: the session is initialized already", message.id});
     }
   }
-  auto outcome = dispatcher_.initialize(message);
+  auto outcome = dispatcher_.initialize(message, caller);
   if (const auto* const error = std::get_if<RpcError>(&outcome)) return respond_error(response, 200, *error);
   auto& initialized = std::get<Dispatcher::Initialized>(outcome);
-  const auto session = sessions_->create(caller, initialized.revision, now);
+  const auto session = sessions_->create(caller, initialized.revision, now, initialized.capabilities);
   response.headers.append("Mcp-Session-Id: ").append(session->id()).append("\r\n");
   respond_json(response, 200, std::move(initialized.reply));
 }
 
-asio::awaitable<void> StreamableHttp::answer_one(Message message, RequestContext context, HttpResponse& response) {
-  auto reply = co_await Answer::wait(start(dispatcher_, std::move(message), context));
-  if (auto* const text = std::get_if<std::string>(&reply)) {
-    respond_json(response, 200, std::move(*text));
-  } else if (auto* const limited = std::get_if<Limited>(&reply)) {
-    // 200: the text is for the model, which never sees what comes with another status.
-    retry_after(response, limited->retry_after);
-    respond_json(response, 200, std::move(limited->message));
-  } else {
-    respond_stopped(response, std::get<StopReason>(reply));
-  }
-}
-
-asio::awaitable<void> StreamableHttp::answer_batch(Batch batch, RequestContext context, HttpResponse& response) {
-  if (const auto refusal = refuse_batch(batch, context.revision)) {
-    respond_error(response, 400, *refusal);
-    co_return;
-  }
-  // All of them run at a time; the answers stand in the order of the requests.
-  std::vector<std::shared_ptr<Answer>> answers;
-  for (auto& entry : batch) {
-    if (auto* const error = std::get_if<RpcError>(&entry)) {
-      answers.push_back(std::make_shared<Answer>());
-      answers.back()->set(encode_error(*error));
-      continue;
-    }
-    auto& message = std::get<Message>(entry);
-    if (is_request(message))
-      answers.push_back(start(dispatcher_, std::move(message), context));
-    else if (message.kind == Message::Kind::kNotification)
-      dispatcher_.note(message, *context.session);
-  }
-
-  std::string replies;
-  std::optional<StopReason> stopped;
-  std::optional<std::chrono::milliseconds> longest_wait;
-  for (auto& answer : answers) {
-    const auto reply = co_await Answer::wait(std::move(answer));
-    if (const auto* const limited = std::get_if<Limited>(&reply))
-      longest_wait = std::max(longest_wait.value_or(limited->retry_after), limited->retry_after);
-    if (const auto* const text = message_of(reply)) {
-      replies.append(replies.empty() ? "[" : ",").append(*text);
-    } else {
-      stopped = std::get<StopReason>(reply);
-    }
-  }
-  if (longest_wait) retry_after(response, *longest_wait);
-  if (!replies.empty()) {
-    respond_json(response, 200, std::move(replies.append("]")));
-  } else if (stopped) {
-    respond_stopped(response, *stopped);
-  } else {
-    respond_accepted(response);
-  }
-}
-
 void StreamableHttp::open_stream(const HttpRequest& request, HttpResponse& response, const CallerPtr& caller) {
-  if (!request.has_mcp_session_id) return respond_method_not_allowed(response, "POST, DELETE");
+  if (!request.has_mcp_session_id && request.last_event_id.empty())
+    return respond_method_not_allowed(response, "POST, DELETE");
   if (!accepts(request.accept, "text/event-stream")) {
     return respond_error(response, 406, {RpcCode::kServerError, "Not Acceptable: the answer is text/event-stream", {}});
   }
-  const auto session = sessions_->find(*caller, request.mcp_session_id, SessionTable::Clock::now());
-  if (session == nullptr) return respond_session_not_found(response);
+  SessionPtr session;
+  if (request.has_mcp_session_id) {
+    session = sessions_->find(*caller, request.mcp_session_id, SessionTable::Clock::now());
+    if (session == nullptr) return respond_session_not_found(response);
+  }
+  std::optional<EventTokens::Place> place;
+  if (!request.last_event_id.empty()) {
+    place = streams_->tokens.open(request.last_event_id, caller->key_id, std::chrono::system_clock::now());
+    const bool is_for_session = place && place->token.kind != EventToken::Kind::kCall;
+    if (!place || (is_for_session && session == nullptr))
+      return respond_error(response, 400, {RpcCode::kServerError, "Bad Request: Last-Event-ID is not known", {}});
+    if (!is_for_session) return resume_.resume(*place, response);
+  }
+  open_session_stream(session, place, response, *caller);
+}
+
+void StreamableHttp::open_session_stream(const SessionPtr& session, const std::optional<EventTokens::Place>& place,
+                                         HttpResponse& response, const Caller& caller) {
   auto stream = transport::SseStream::create();
-  switch (sessions_->attach(*caller, session, stream)) {
+  const auto revision = session->revision().value_or(kNewestLegacy);
+  StreamStart start{.token = streams_->tokens.seal({.kind = EventToken::Kind::kSession,
+                                                    .key = caller.key_id,
+                                                    .stream = session->stream_id(),
+                                                    .host = streams_->host(),
+                                                    .expires = 0,
+                                                    .rpc_id = {},
+                                                    .may_have_saved = false}),
+                    .retry = {},
+                    .after = {}};
+  if (revision >= Revision::k2025_11_25) start.retry = streams_->config.retry;
+  // What this host has told the session is news to a client that was here before the host forgot it.
+  if (place) start.after = place->token.stream == session->stream_id() ? place->number : 0;
+  switch (sessions_->attach(caller, session, stream, start)) {
     case SessionTable::Attaching::kTooMany:
       return respond_too_many_streams(response);
     case SessionTable::Attaching::kOccupied:

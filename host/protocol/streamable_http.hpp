@@ -6,32 +6,45 @@
 
 #include "base/caller.hpp"
 #include "protocol/dispatcher.hpp"
+#include "protocol/event_token.hpp"
+#include "protocol/modern_http.hpp"
 #include "protocol/session.hpp"
+#include "protocol/stream_resume.hpp"
+#include "protocol/stream_table.hpp"
 #include "transport/http.hpp"
 
 namespace toolhost::protocol {
 
 /// Streamable HTTP as the revisions 2025-03-26 to 2025-11-25 define it (Transports), with and without sessions. Answers
-/// are plain JSON. The caller has been authenticated. References given to the constructor outlive it.
+/// are plain JSON, until something precedes them. The caller has been authenticated. References given to the
+/// constructor outlive it.
 class StreamableHttp {
  public:
-  StreamableHttp(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions)
-      : dispatcher_(dispatcher), sessions_(std::move(sessions)) {}
+  StreamableHttp(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions, std::shared_ptr<StreamTable> streams,
+                 StreamResume& resume)
+      : dispatcher_(dispatcher),
+        sessions_(std::move(sessions)),
+        streams_(std::move(streams)),
+        resume_(resume),
+        modern_(dispatcher_, sessions_, streams_) {}
 
   boost::asio::awaitable<void> post(const transport::HttpRequest& request, transport::HttpResponse& response,
                                     CallerPtr caller);
-  /// The stream for what the server has to say by itself.
+  /// The stream for what the server has to say by itself, or one that its client has lost.
   void open_stream(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
   void end_session(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
 
  private:
   void initialize(const Message& message, const transport::HttpRequest& request, transport::HttpResponse& response,
                   const Caller& caller);
-  boost::asio::awaitable<void> answer_one(Message message, RequestContext context, transport::HttpResponse& response);
-  boost::asio::awaitable<void> answer_batch(Batch batch, RequestContext context, transport::HttpResponse& response);
+  void open_session_stream(const SessionPtr& session, const std::optional<EventTokens::Place>& place,
+                           transport::HttpResponse& response, const Caller& caller);
 
   Dispatcher& dispatcher_;
   const std::shared_ptr<SessionTable> sessions_;
+  const std::shared_ptr<StreamTable> streams_;
+  StreamResume& resume_;
+  ModernHttp modern_;  ///< for POSTs of the other era
 };
 
 }  // namespace toolhost::protocol

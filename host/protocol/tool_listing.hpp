@@ -18,9 +18,13 @@ class ToolListing {
 
   /// The result of tools/list as JSON; kInvalidArgument for a cursor that no page handed out. A cursor names the last
   /// tool of its page, so that it survives a change of the registry or of the caller's rights.
-  Result<std::string> page(const Caller& caller, const plugin_runtime::ToolRegistry& registry, Revision revision,
+  Result<std::string> page(const Caller& caller, const plugin_runtime::ToolRegistry& registry, const ResultStyle& style,
                            std::optional<std::string_view> cursor);
 
+  /// Null when the caller's list shows the tools themselves.
+  std::shared_ptr<const ToolIndex> index(const Caller& caller, const plugin_runtime::ToolRegistry& registry) {
+    return views_.of(caller, registry).index;
+  }
   /// Without a tool when there is none by this name for the caller.
   ToolView::Entry find(const Caller& caller, const plugin_runtime::ToolRegistry& registry, std::string_view name);
 

@@ -13,6 +13,7 @@
 #include "base/caller.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/mcp_messages.hpp"
+#include "protocol/rights_cache.hpp"
 
 namespace toolhost::protocol {
 
@@ -30,6 +31,8 @@ class EncodedTools {
   std::unordered_map<const plugin_runtime::Tool*, std::array<std::string, kListingFamilies>> tools_;
 };
 
+class ToolIndex;
+
 /// The tools that exist for callers with the same rights in one registry generation. Immutable.
 struct ToolView {
   struct Entry {
@@ -41,44 +44,32 @@ struct ToolView {
 
   std::vector<Entry> entries;  ///< sorted by name
   std::shared_ptr<const EncodedTools> encoded;
+  std::shared_ptr<const ToolIndex> index;  ///< for those whose list is find-and-call; else null
 };
 
 /// Borrows from the tool.
 access::ToolFacts facts_of(const plugin_runtime::Tool& tool) noexcept;
 
 /// The one place that asks which tools exist for whom: once for each Rights and registry generation, so that a call
-/// evaluates no pattern to find its tool (limits of tools and rules about arguments have patterns of their own). What
-/// belongs to rights that are gone is forgotten in time. Any thread; nearly always without a lock.
+/// evaluates no pattern to find its tool (limits of tools and rules about arguments have patterns of their own). Any
+/// thread; nearly always without a lock.
 class ToolViews {
  public:
-  ToolViews();
-
   /// Borrowed until this thread's next call of of(), of whatever object.
   const ToolView& of(const Caller& caller, const plugin_runtime::ToolRegistry& registry);
   /// Views in memory, threads' own copies aside.
-  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t size() const { return views_.size(); }
 
  private:
-  using RightsPtr = std::shared_ptr<const access::Rights>;
-  using ViewPtr = std::shared_ptr<const ToolView>;
-  struct Known {
-    std::weak_ptr<const access::Rights> rights;
-    std::uint64_t generation = 0;
-    ViewPtr view;
-  };
-
-  ViewPtr find_or_make(const RightsPtr& rights, const plugin_runtime::ToolRegistry& registry);
   std::shared_ptr<const EncodedTools> encoded(const access::Rights* rights,
                                               const plugin_runtime::ToolRegistry& registry);
-  void forget_what_is_gone();
 
-  const std::uint64_t number_;  ///< names this object in the threads' caches
-  mutable std::mutex mutex_;    // guards what follows
-  std::unordered_map<const access::Rights*, Known> known_;
-  std::size_t forget_at_;
+  RightsCache<ToolView> views_;
+  std::mutex mutex_;  // guards what follows
   std::uint64_t encoded_generation_ = 0;
   std::shared_ptr<const EncodedTools> plain_;
   std::map<std::string, std::weak_ptr<const EncodedTools>> with_texts_;  // by the texts
+  std::size_t forget_at_ = 0;
 };
 
 }  // namespace toolhost::protocol

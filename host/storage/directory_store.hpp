@@ -125,6 +125,8 @@ class KeyWatch {
     virtual ~Listener() = default;
     /// The whole truth: on start, after every reconnect and after every notification. Called on the watch's thread.
     virtual void on_keys(std::vector<KeyRow> keys) = 0;
+    /// The tenants that there are, before each on_keys().
+    virtual void on_tenants(std::vector<TenantRow> /*tenants*/) {}
     /// The server confirmed just now that nothing has changed since the last on_keys().
     virtual void on_confirmed() = 0;
   };

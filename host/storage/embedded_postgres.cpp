@@ -61,7 +61,7 @@ class LockFile {
   int error_;
 };
 
-enum class Role { kTool, kHost };
+enum class Role { kTool, kHost, kGuest, kKeeper };
 constexpr std::string_view kHostMark = "serve ";
 
 class Embedded final : public EmbeddedPostgres {
@@ -71,20 +71,20 @@ class Embedded final : public EmbeddedPostgres {
         role_(role),
         events_(events),
         owner_(config_.data_directory / "owner.lock"),
-        users_(config_.data_directory / "users.lock") {}
+        users_(config_.data_directory / "users.lock"),
+        wanted_(config_.data_directory / "wanted.lock") {}
 
   ~Embedded() override {
     if (!is_owner_ || server_->pid() < 0) return;
     // Others who use the server finish first. Holding the lock exclusively keeps newcomers out until the server has
     // stopped.
-    const auto limit =
-        Deadline::after(role_ == Role::kHost ? Deadline::Clock::duration(kHostWaitsForUsers) : kToolWaitsForUsers);
+    const auto limit = Deadline::after(patience_with_users());
     while (!users_.try_exclusive() && !limit.has_passed()) std::this_thread::sleep_for(kPoll);
     server_->stop(kStopLimit);
   }
 
   Result<> start() {
-    for (const LockFile* lock : {&owner_, &users_}) {
+    for (const LockFile* lock : {&owner_, &users_, &wanted_}) {
       if (!lock->is_open()) {
         return Error{Errc::kUnavailable,
                      "cannot write in the data directory " + config_.data_directory.string() + ": " +
@@ -109,6 +109,18 @@ class Embedded final : public EmbeddedPostgres {
   const DatabaseAddress& address() const noexcept override { return address_; }
   pid_t pid() const noexcept override { return server_->pid(); }
 
+  bool is_used(bool is_last_question) override {
+    const bool is_used = !users_.try_exclusive();
+    if (is_used || !is_last_question) static_cast<void>(users_.try_shared());
+    return is_used;
+  }
+
+  bool is_wanted() override {
+    const bool is_wanted = !wanted_.try_exclusive();
+    wanted_.release();
+    return is_wanted;
+  }
+
   void supervise() override {
     if (!is_owner_) return;
     std::string how;
@@ -129,6 +141,11 @@ class Embedded final : public EmbeddedPostgres {
   }
 
  private:
+  [[nodiscard]] Deadline::Clock::duration patience_with_users() const noexcept {
+    if (role_ == Role::kKeeper) return 0s;  // it ends when there are none, or a host waits
+    return role_ == Role::kHost ? kHostWaitsForUsers : kToolWaitsForUsers;
+  }
+
   Result<> locate() {
     auto server = PostgresServer::locate({config_.data_directory, config_.programs});
     if (!server) return server.error();
@@ -150,8 +167,10 @@ class Embedded final : public EmbeddedPostgres {
   Result<> own_or_join(Deadline deadline) {
     for (;;) {
       if (owner_.try_exclusive()) {
-        is_owner_ = true;
-        return {};
+        is_owner_ = role_ != Role::kGuest;
+        if (is_owner_) return {};
+        owner_.release();
+        return Error{Errc::kNotFound, "nobody runs the database in " + config_.data_directory.string(), {}};
       }
       if (server_->accepts_connections() && database_exists()) return {};
       if (deadline.has_passed()) {
@@ -170,6 +189,7 @@ class Embedded final : public EmbeddedPostgres {
     std::string last;
     auto last_changed = Deadline::Clock::now();
     while (!owner_.try_exclusive()) {
+      static_cast<void>(wanted_.try_shared());
       const std::string holder = owner_.read();
       const auto now = Deadline::Clock::now();
       if (holder != last) {
@@ -188,6 +208,7 @@ class Embedded final : public EmbeddedPostgres {
       std::this_thread::sleep_for(kPoll);
       if (auto entered = become_user(deadline); !entered) return entered.error();
     }
+    wanted_.release();
     is_owner_ = true;
     return {};
   }
@@ -219,6 +240,7 @@ class Embedded final : public EmbeddedPostgres {
   observability::EventSink& events_;
   LockFile owner_;
   LockFile users_;
+  LockFile wanted_;  ///< shared by hosts that wait for owner_
   bool is_owner_ = false;
   std::unique_ptr<PostgresServer> server_;
   DatabaseAddress address_;
@@ -256,6 +278,16 @@ Result<std::unique_ptr<EmbeddedPostgres>> EmbeddedPostgres::open(const Config& c
 Result<std::unique_ptr<EmbeddedPostgres>> EmbeddedPostgres::own(const Config& config,
                                                                 observability::EventSink& events) {
   return open_as(config, Role::kHost, events);
+}
+
+Result<std::unique_ptr<EmbeddedPostgres>> EmbeddedPostgres::join(const Config& config,
+                                                                 observability::EventSink& events) {
+  return open_as(config, Role::kGuest, events);
+}
+
+Result<std::unique_ptr<EmbeddedPostgres>> EmbeddedPostgres::keep(const Config& config,
+                                                                 observability::EventSink& events) {
+  return open_as(config, Role::kKeeper, events);
 }
 
 bool EmbeddedPostgres::has_data(const fs::path& data_directory) {

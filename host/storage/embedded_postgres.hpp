@@ -32,6 +32,11 @@ class EmbeddedPostgres {
   /// tools), and fails with kConflict when another host serves from this directory.
   static Result<std::unique_ptr<EmbeddedPostgres>> own(const Config& config, observability::EventSink& events);
 
+  /// Joins a server that already runs, and never starts one: kNotFound when nobody runs it here; else as open().
+  static Result<std::unique_ptr<EmbeddedPostgres>> join(const Config& config, observability::EventSink& events);
+  /// As open(), for a process that exists to run the server for those who join it; see is_needed().
+  static Result<std::unique_ptr<EmbeddedPostgres>> keep(const Config& config, observability::EventSink& events);
+
   /// Whether there ever was a database in this directory; true as well when this user cannot look.
   static bool has_data(const std::filesystem::path& data_directory);
 
@@ -41,6 +46,11 @@ class EmbeddedPostgres {
   [[nodiscard]] virtual const DatabaseAddress& address() const noexcept = 0;
   /// Process id of the server this process started; -1 when joined.
   [[nodiscard]] virtual pid_t pid() const noexcept = 0;
+  /// Whether others use the server. `is_last_question`: when they do not, nobody can begin to any more until this
+  /// object ends.
+  virtual bool is_used(bool is_last_question) = 0;
+  /// Whether a host waits to run the server itself (own()); who keeps it for others makes way by ending.
+  virtual bool is_wanted() = 0;
   /// Call every 100 ms or so: notices a server that died and starts it again, with back-off. Never blocks longer than a
   /// start.
   virtual void supervise() = 0;

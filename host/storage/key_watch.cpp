@@ -85,10 +85,13 @@ class Watch final : public KeyWatch {
   }
 
   Result<> load() {
-    auto keys = store_->keys(std::nullopt);
+    auto tenants = store_->tenants();
     // The store's own connection may have been lost with a server that is back by now.
-    if (!keys && keys.error().code == Errc::kUnavailable) keys = store_->keys(std::nullopt);
+    if (!tenants && tenants.error().code == Errc::kUnavailable) tenants = store_->tenants();
+    if (!tenants) return tenants.error();
+    auto keys = store_->keys(std::nullopt);
     if (!keys) return keys.error();
+    listener_.on_tenants(std::move(*tenants));
     listener_.on_keys(std::move(*keys));
     return {};
   }

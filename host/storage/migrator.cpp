@@ -121,7 +121,14 @@ void prepare_host(pqxx::connection& connection, const DatabaseAddress& address, 
   work.exec(kLock);
   ensure_role(work, host.owner, false, address.is_embedded());
   ensure_role(work, host.user, address.is_embedded(), address.is_embedded());
-  if (address.is_embedded()) work.exec(kCloseServer);
+  if (address.is_embedded()) {
+    work.exec(kCloseServer);
+    // By which hosts know of each other that they live.
+    work.exec(
+        "grant execute on function pg_catalog.pg_try_advisory_lock(integer, integer), "
+        "pg_catalog.pg_try_advisory_xact_lock(integer, integer) to " +
+        host.user);
+  }
   connect_right(work, address, host.user);
   work.exec("create schema if not exists toolhost authorization toolhost_owner");
   work.exec("set local role toolhost_owner");

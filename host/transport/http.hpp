@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +18,10 @@
 namespace toolhost::transport {
 
 enum class Method { kGet, kHead, kPost, kDelete, kOptions, kOther };
+
+struct NamedText {
+  std::string_view name, value;
+};
 
 /// One parsed request. Views live until the handler's coroutine ends.
 struct HttpRequest {
@@ -31,9 +37,26 @@ struct HttpRequest {
   std::string_view accept, content_type, authorization, x_api_key, origin, host, cookie, user_agent, sec_fetch_site;
   std::string_view mcp_session_id, mcp_protocol_version, mcp_method, mcp_name, last_event_id, traceparent;
   bool has_mcp_session_id = false;
+  std::span<const NamedText> params;  ///< fields Mcp-Param-NAME as NAME and value, in their order; at most 32
 };
 
 class SseStream;
+
+/// Told, on the I/O thread, that a request's handler still waits.
+class WaitWatch {
+ public:
+  virtual ~WaitWatch() = default;
+  /// Twice a second; `waited` is never more than it was, and up to half a second less.
+  virtual void still_waiting(std::chrono::milliseconds waited) noexcept = 0;
+};
+
+/// What a connection does for a handler that waits. On its I/O thread.
+class WaitingConnection {
+ public:
+  virtual ~WaitingConnection() = default;
+  /// Looks for the client's end from now on.
+  virtual void watch_client() = 0;
+};
 
 /// The one response. The connection adds Date, Content-Length or chunked coding, Connection, and CORS fields for an
 /// allowed origin; to a stream also Cache-Control and X-Accel-Buffering.
@@ -46,6 +69,19 @@ struct HttpResponse {
   std::chrono::milliseconds pause{0};
   /// When set, the answer is a Server-Sent Events stream (status 200) that this object feeds; `body` is not used.
   std::shared_ptr<SseStream> stream;
+
+  /// Null: nobody is told.
+  std::shared_ptr<WaitWatch> wait_watch;
+  /// Called once when the client's end of the connection closes while the handler waits: on the I/O thread, which sets
+  /// this. Such requests cost their connection a read; nothing is told of a client that leaves once a stream has begun.
+  void on_disconnect(std::function<void()> callback) {
+    disconnected = std::move(callback);
+    if (connection != nullptr) connection->watch_client();
+  }
+
+  // The connection's.
+  std::function<void()> disconnected;
+  WaitingConnection* connection = nullptr;
 };
 
 /// Answers requests. Called on an I/O thread; must not block it. One request of a connection at a time.
@@ -63,9 +99,14 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   static std::shared_ptr<SseStream> create();
   virtual ~SseStream() = default;
 
-  /// Queues one event; `data` must be one line. May be called before the stream is attached to its connection. False
-  /// when closed.
-  virtual bool send(std::string_view event, std::string_view data) = 0;
+  /// Every part is one line; parts that are empty are left out, but `data`.
+  struct Event {
+    std::string_view event, data, id;
+    std::optional<std::chrono::milliseconds> retry;  ///< after which a client that lost the stream comes back
+  };
+  /// Queues one event. May be called before the stream is attached to its connection. False when closed.
+  virtual bool send(const Event& event) = 0;
+  bool send(std::string_view event, std::string_view data) { return send({.event = event, .data = data}); }
   /// Ends the stream after what is queued. Idempotent.
   virtual void close() = 0;
   [[nodiscard]] virtual bool is_open() const noexcept = 0;

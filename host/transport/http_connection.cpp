@@ -1,5 +1,6 @@
 #include "transport/http_connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <utility>
@@ -45,6 +46,7 @@ HttpConnection::HttpConnection(tcp::socket socket, ConnectionContext& context, s
       since_(context.now.load(std::memory_order_relaxed)) {}
 
 HttpConnection::~HttpConnection() {
+  stop_watching();
   end_stream();
 }
 
@@ -82,7 +84,10 @@ void HttpConnection::sweep() {
       if (stream_) stream_->sweep(now, config.heartbeat, config.stream_write_limit + kSweepPeriod);
       break;
     case Phase::kHandling:
-      break;  // the handler keeps its own deadlines
+      // The handler keeps its own deadlines.
+      if (handled_ != nullptr && handled_->wait_watch != nullptr)
+        handled_->wait_watch->still_waiting(std::chrono::duration_cast<std::chrono::milliseconds>(waited));
+      break;
   }
 }
 
@@ -120,6 +125,7 @@ asio::awaitable<bool> HttpConnection::serve_requests() {
     if (!co_await read_request(parser)) co_return false;
     const bool is_written = co_await answer(parser);
     buffer_.consume(parser.size(), kKeptBuffer);
+    take_early_bytes();
     if (!is_written) co_return false;
     if (stream_) co_return true;
     if (!keeps_alive_) {
@@ -197,8 +203,10 @@ asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
   enter(Phase::kHandling);
   if (request.method == Method::kOptions) {
     response.status = 204;
-    response.headers = OriginPolicy::preflight_fields();
+    response.headers = OriginPolicy::preflight_fields(parser.requested_headers(buffer_));
   } else {
+    handled_ = &response;
+    response.connection = this;
     try {
       co_await context_.handler.handle(request, response);
     } catch (const std::exception& error) {
@@ -209,6 +217,8 @@ asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
           error_body({500, "internal_error", "The server failed to answer. Try again; the reason is in its log.", ""});
     }
   }
+  handled_ = nullptr;
+  stop_watching();
   if (response.pause.count() > 0 && !context_.is_draining) co_await pause(response.pause);
   keeps_alive_ = parser.keeps_alive() && !context_.is_draining;
   if (response.stream && request.method != Method::kHead) {
@@ -227,6 +237,46 @@ asio::awaitable<bool> HttpConnection::answer(RequestParser& parser) {
   co_return co_await write(request.method == Method::kHead || response.status == 204 || response.status == 304
                                ? std::string_view()
                                : std::string_view(response.body));
+}
+
+void HttpConnection::watch_client() {
+  if (client_watch_ != nullptr) return;
+  client_watch_ = std::make_shared<bool>(true);
+  // Of what TLS has taken from the socket already, the socket tells nothing.
+  if (tls_ && tls_->has_pending()) return look_for_client();
+  wait_for_client();
+}
+
+void HttpConnection::wait_for_client() {
+  socket_.async_wait(tcp::socket::wait_read, [this, lasts = client_watch_](error_code ec) {
+    if (!ec && *lasts) look_for_client();
+  });
+}
+
+/// Takes what the client sends meanwhile, its next request, as far as one head.
+void HttpConnection::look_for_client() {
+  error_code ec;
+  while (!ec && early_.size() <= context_.config.max_header_bytes) {
+    const std::span<char> room = early_.room(kFirstRead);
+    early_.commit(tls_ ? read_now(room, ec) : socket_.read_some(asio::buffer(room.data(), room.size()), ec));
+  }
+  if (ec == asio::error::would_block) return wait_for_client();
+  if (ec && handled_ != nullptr && handled_->disconnected) std::exchange(handled_->disconnected, nullptr)();
+}
+
+void HttpConnection::stop_watching() noexcept {
+  if (client_watch_ == nullptr) return;
+  *std::exchange(client_watch_, nullptr) = false;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void HttpConnection::take_early_bytes() {
+  if (early_.empty()) return;
+  const std::span<char> room = buffer_.room(early_.size());
+  std::copy_n(early_.data(), early_.size(), room.data());
+  buffer_.commit(early_.size());
+  early_.consume(early_.size(), 0);
 }
 
 asio::awaitable<void> HttpConnection::pause(std::chrono::milliseconds duration) {

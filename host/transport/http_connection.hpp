@@ -49,13 +49,13 @@ struct ConnectionContext : ServerParts {
 
 /// One client's connection: a coroutine that reads, answers and streams. Everything runs on its I/O thread; time limits
 /// are kept by sweep().
-class HttpConnection {
+class HttpConnection final : private WaitingConnection {
  public:
   /// Speaks TLS when the context has a certificate.
   HttpConnection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, std::string remote_address);
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
-  ~HttpConnection();
+  ~HttpConnection() override;
 
   /// Serves until either side ends the connection; closes it.
   boost::asio::awaitable<void> run();
@@ -78,6 +78,14 @@ class HttpConnection {
   boost::asio::awaitable<bool> serve_requests();
   boost::asio::awaitable<bool> read_request(RequestParser& parser);
   boost::asio::awaitable<bool> answer(RequestParser& parser);
+
+  // While the handler waits:
+  void watch_client() override;
+  void wait_for_client();
+  void look_for_client();
+  void stop_watching() noexcept;
+  void take_early_bytes();
+
   boost::asio::awaitable<bool> serve_stream();
   boost::asio::awaitable<void> refuse(const Refusal& refusal, const RequestParser& parser);
   boost::asio::awaitable<bool> write(std::string_view body);
@@ -111,6 +119,9 @@ class HttpConnection {
   const bool is_proxy_;                    ///< a trusted one
   std::string client_address_;             ///< as the proxy said with the last request; else empty
   ReadBuffer buffer_;
+  ReadBuffer early_;                       ///< the next request, as far as it came while the client was watched
+  std::shared_ptr<bool> client_watch_;     ///< true while it lasts; null: the client is not watched
+  HttpResponse* handled_ = nullptr;        ///< that a handler is filling in
   std::string head_;                       ///< of the answer; reused
   std::shared_ptr<SseStreamImpl> stream_;  ///< while one is attached
   TimePoint since_;                        ///< start of the phase, or its last progress when writing

@@ -1,9 +1,5 @@
 #include "transport/https_client.hpp"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -25,6 +21,7 @@
 #include "base/deadline.hpp"
 #include "base/lower.hpp"
 #include "transport/http.hpp"
+#include "transport/tls_client.hpp"
 
 namespace toolhost::transport {
 namespace {
@@ -45,21 +42,6 @@ Error unavailable(const Url& url, std::string why, std::string detail = {}) {
 
 Error too_slow(const Url& url) {
   return unavailable(url, "did not answer in time");
-}
-
-/// Which check of the peer's certificate failed, in words of an operator.
-std::string certificate_problem(long verdict) {
-  switch (verdict) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "shows a certificate that has expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      return "shows a certificate that is not valid yet";
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return "shows a certificate for another host name";
-    default:
-      return std::string("shows a certificate that is not trusted (") + X509_verify_cert_error_string(verdict) + ")";
-  }
 }
 
 // --- Names ---
@@ -170,18 +152,12 @@ class Connection {
 
   Result<> shake_hands() {
     SSL* const tls = stream_.native_handle();
-    error_code is_name;
-    asio::ip::make_address(url_.host, is_name);
-    SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    const bool is_set =
-        is_name ? SSL_set1_host(tls, url_.host.c_str()) == 1 && SSL_set_tlsext_host_name(tls, url_.host.c_str()) == 1
-                : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), url_.host.c_str()) == 1;
-    if (!is_set) return unavailable(url_, "is no name that TLS can check");
+    if (!expect_host(tls, url_)) return unavailable(url_, "is no name that TLS can check");
     const error_code ec = run(deadline_, [&](auto done) { stream_.async_handshake(stream_.client, std::move(done)); });
     if (!ec) return {};
     if (ec == asio::error::timed_out) return too_slow(url_);
-    if (const long verdict = SSL_get_verify_result(tls); verdict != X509_V_OK)
-      return unavailable(url_, certificate_problem(verdict), ec.message());
+    if (auto problem = certificate_problem(tls); !problem.empty())
+      return unavailable(url_, std::move(problem), ec.message());
     return unavailable(url_, "does not speak TLS with us", ec.message());
   }
 
@@ -238,19 +214,7 @@ class HttpsClientImpl final : public HttpsClient {
  public:
   explicit HttpsClientImpl(HttpsClientConfig config) : config_(std::move(config)) {}
 
-  Result<> trust() {
-    SSL_CTX* const context = tls_.native_handle();
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    if (config_.ca_file.empty()) {
-      SSL_CTX_set_default_verify_paths(context);
-    } else if (SSL_CTX_load_verify_file(context, config_.ca_file.c_str()) != 1) {
-      ERR_clear_error();
-      return Error{Errc::kInvalidArgument,
-                   "'" + config_.ca_file + "' cannot be read as certificates. Write the path of a PEM file."};
-    }
-    return {};
-  }
+  Result<> trust() { return transport::trust(tls_.native_handle(), config_.ca_file); }
 
   Result<HttpsAnswer> get(std::string_view url, const Headers& headers) override {
     const auto parsed = checked(url, headers);
@@ -259,11 +223,16 @@ class HttpsClientImpl final : public HttpsClient {
   }
 
   Result<HttpsAnswer> post_form(std::string_view url, const FormFields& fields, const Headers& headers) override {
+    return post(url, "application/x-www-form-urlencoded", form_encoded(fields), headers);
+  }
+
+  Result<HttpsAnswer> post(std::string_view url, std::string_view content_type, std::string body,
+                           const Headers& headers) override {
     const auto parsed = checked(url, headers);
     if (!parsed) return parsed.error();
     auto request = request_for(*parsed, http::verb::post, headers);
-    request.set(http::field::content_type, "application/x-www-form-urlencoded");
-    request.body() = form_encoded(fields);
+    request.set(http::field::content_type, content_type);
+    request.body() = std::move(body);
     request.prepare_payload();
     return send(*parsed, request);
   }

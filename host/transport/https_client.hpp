@@ -51,6 +51,9 @@ class HttpsClient {
   [[nodiscard]] virtual Result<HttpsAnswer> get(std::string_view url, const Headers& headers = {}) = 0;
   [[nodiscard]] virtual Result<HttpsAnswer> post_form(std::string_view url, const FormFields& fields,
                                                       const Headers& headers = {}) = 0;
+  /// `content_type` is static text.
+  [[nodiscard]] virtual Result<HttpsAnswer> post(std::string_view url, std::string_view content_type, std::string body,
+                                                 const Headers& headers = {}) = 0;
 };
 
 /// The freshness that the values of Cache-Control and Age state, as in HttpsAnswer.

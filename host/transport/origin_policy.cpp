@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "base/cut.hpp"
 #include "base/lower.hpp"
 #include "transport/url.hpp"
 
@@ -33,6 +34,14 @@ Authority split_authority(std::string_view text) noexcept {
   result.is_valid =
       !result.name.empty() && std::ranges::all_of(result.port, [](char c) { return c >= '0' && c <= '9'; });
   return result;
+}
+
+bool is_param_field(std::string_view name) noexcept {
+  constexpr std::string_view kPrefix = "mcp-param-";
+  return name.size() > kPrefix.size() && equals_ignoring_case(name.substr(0, kPrefix.size()), kPrefix) &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_' || c == '.';
+         });
 }
 
 }  // namespace
@@ -98,13 +107,17 @@ std::string OriginPolicy::cors_fields(std::string_view origin) {
   return fields;
 }
 
-std::string_view OriginPolicy::preflight_fields() noexcept {
-  return "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"
-         "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
-         "Access-Control-Allow-Headers: Content-Type, Accept, Authorization, X-API-Key, Mcp-Session-Id, "
-         "MCP-Protocol-Version, "
-         "Mcp-Method, Mcp-Name, Last-Event-ID\r\n"
-         "Access-Control-Max-Age: 600\r\n";
+std::string OriginPolicy::preflight_fields(std::string_view requested) {
+  std::string fields =
+      "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"
+      "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
+      "Access-Control-Allow-Headers: Content-Type, Accept, Authorization, X-API-Key, Mcp-Session-Id, "
+      "MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID";
+  while (!requested.empty()) {
+    const auto name = trimmed(take_until(requested, ','));
+    if (is_param_field(name)) fields.append(", ").append(name);
+  }
+  return fields += "\r\nAccess-Control-Max-Age: 600\r\n";
 }
 
 }  // namespace toolhost::transport

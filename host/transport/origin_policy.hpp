@@ -19,8 +19,9 @@ class OriginPolicy {
 
   /// Fields that let a page of this (allowed) origin read the answer; empty for an absent origin.
   [[nodiscard]] static std::string cors_fields(std::string_view origin);
-  /// Fields of the answer to OPTIONS, beside cors_fields().
-  [[nodiscard]] static std::string_view preflight_fields() noexcept;
+  /// Fields of the answer to OPTIONS, beside cors_fields(). Of the `requested` fields, those of tools' arguments
+  /// (Mcp-Param-NAME) are allowed as well.
+  [[nodiscard]] static std::string preflight_fields(std::string_view requested);
 
  private:
   [[nodiscard]] bool is_allowed_origin(std::string_view origin) const noexcept;

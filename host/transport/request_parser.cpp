@@ -35,8 +35,13 @@ constexpr Refusal kHeadTooLarge{431, "header_too_large",
                                 "The request head is larger than this server accepts. Send fewer or shorter "
                                 "header fields.",
                                 "too_large"};
+constexpr Refusal kTooManyParams{431, "header_too_large", "The request has more than 32 Mcp-Param fields. Send fewer.",
+                                 "too_large"};
 constexpr Refusal kBodyTooLarge{
     413, "body_too_large", "The request body is larger than this server accepts. Send a smaller message.", "too_large"};
+
+constexpr std::string_view kParamPrefix = "mcp-param-";
+constexpr std::size_t kMostParams = 32;
 
 std::string_view std_view(boost::beast::string_view text) noexcept {
   return {text.data(), text.size()};
@@ -189,12 +194,22 @@ HttpRequest RequestParser::request(const ReadBuffer& buffer, std::string_view re
   request.sec_fetch_site = view(fields_[kFetchSite]);
   request.mcp_session_id = view(fields_[kSessionId]);
   request.mcp_protocol_version = view(fields_[kProtocolVersion]);
-  request.mcp_method = view(fields_[kMcpMethod]);
-  request.mcp_name = view(fields_[kMcpName]);
+  request.mcp_method = joined_method_.empty() ? view(fields_[kMcpMethod]) : std::string_view(joined_method_);
+  request.mcp_name = joined_name_.empty() ? view(fields_[kMcpName]) : std::string_view(joined_name_);
   request.last_event_id = view(fields_[kLastEventId]);
   request.traceparent = view(fields_[kTraceparent]);
   request.has_mcp_session_id = fields_[kSessionId].is_present;
+  if (!params_.empty()) {
+    param_views_.clear();
+    for (const Param& param : params_) param_views_.push_back({view(param.name), view(param.value)});
+    request.params = param_views_;
+  }
   return request;
+}
+
+std::string_view RequestParser::requested_headers(const ReadBuffer& buffer) const noexcept {
+  const Slice slice = fields_[kRequestedHeaders];
+  return {buffer.data() + slice.offset, slice.length};
 }
 
 ForwardedFields RequestParser::forwarded(const ReadBuffer& buffer) const noexcept {
@@ -247,6 +262,8 @@ RequestParser::Field RequestParser::identify(http::field id, std::string_view na
       return kUserAgent;
     case http::field::sec_fetch_site:
       return kFetchSite;
+    case http::field::access_control_request_headers:
+      return kRequestedHeaders;
     case http::field::expect:
       return kExpect;
     case http::field::content_length:
@@ -296,16 +313,37 @@ void RequestParser::on_field_impl(http::field id, string_view name, string_view 
   if (std::find(colon, text.data(), '\n') != text.data()) return refuse(kFolded, ec);
 
   const Field field = identify(id, std_view(name));
-  if (field == kOtherField) return;
+  if (field == kOtherField) return add_param(std_view(name), text, ec);
   Slice& slot = fields_[field];
   if (slot.is_present) {
-    if (field == kAccept) return join(joined_accept_, text_of(slot), text);
-    if (field == kForwardedFor) return join(joined_forwarded_, text_of(slot), text);
+    if (std::string* const joined = list_of(field)) return join(*joined, text_of(slot), text);
     // Each proxy on the way may have added its own; the last is the nearest one's.
     const bool may_repeat = field == kForwardedProto || field == kForwardedHost || field == kUserAgent;
     if (!may_repeat) return refuse(kRepeated, ec);
   }
   slot = slice_of(text);
+}
+
+void RequestParser::add_param(std::string_view name, std::string_view value, error_code& ec) {
+  if (name.size() <= kParamPrefix.size() || !equals(name.substr(0, kParamPrefix.size()), kParamPrefix)) return;
+  if (params_.size() == kMostParams) return refuse(kTooManyParams, ec);
+  params_.push_back({slice_of(name.substr(kParamPrefix.size())), slice_of(value)});
+}
+
+/// Where the lines of a field are joined that may come in several; null: it may not.
+std::string* RequestParser::list_of(Field field) noexcept {
+  switch (field) {
+    case kAccept:
+      return &joined_accept_;
+    case kForwardedFor:
+      return &joined_forwarded_;
+    case kMcpMethod:
+      return &joined_method_;
+    case kMcpName:
+      return &joined_name_;
+    default:
+      return nullptr;
+  }
 }
 
 void RequestParser::on_header_impl(error_code& ec) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/beast/http/basic_parser.hpp>
 
@@ -45,6 +46,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   // From the end of the head on:
   /// What proxies say of the client; whether they are believed is not decided here.
   [[nodiscard]] ForwardedFields forwarded(const ReadBuffer& buffer) const noexcept;
+  /// What a preflight asks for.
+  [[nodiscard]] std::string_view requested_headers(const ReadBuffer& buffer) const noexcept;
   [[nodiscard]] bool is_http_1_1() const noexcept { return version_ == 11; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
   [[nodiscard]] bool keeps_alive() const noexcept { return keeps_alive_; }
@@ -66,6 +69,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
     kCookie,
     kUserAgent,
     kFetchSite,
+    kRequestedHeaders,
     kForwardedFor,
     kForwardedProto,
     kForwardedHost,
@@ -100,6 +104,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   Progress parse_chunks(ReadBuffer& buffer);
   Progress refuse(const Refusal& refusal) noexcept;
   void refuse(const Refusal& refusal, error_code& ec) noexcept;
+  void add_param(std::string_view name, std::string_view value, error_code& ec);
+  std::string* list_of(Field field) noexcept;
   [[nodiscard]] Slice slice_of(std::string_view text) const noexcept;
   [[nodiscard]] std::string_view text_of(Slice slice) const noexcept { return {base_ + slice.offset, slice.length}; }
 
@@ -119,6 +125,13 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   std::array<Slice, kFieldCount> fields_{};
   std::string joined_accept_;     ///< when Accept came in several lines
   std::string joined_forwarded_;  ///< likewise X-Forwarded-For
+  std::string joined_method_;     ///< likewise Mcp-Method, so that it names no method
+  std::string joined_name_;       ///< likewise Mcp-Name
+  struct Param {
+    Slice name, value;
+  };
+  std::vector<Param> params_;
+  mutable std::vector<NamedText> param_views_;  ///< of the last request()
 };
 
 }  // namespace toolhost::transport

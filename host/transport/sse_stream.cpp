@@ -18,13 +18,31 @@ constexpr std::string_view kHeartbeat = ": keepalive\n\n";
 // An idle stream keeps a small buffer for the next event and gives a large one back.
 constexpr std::size_t kKeptBytes = 1024;
 
-void append_event(std::string& out, std::string_view event, std::string_view data) {
-  assert(data.find_first_of("\r\n") == std::string_view::npos && event.find_first_of("\r\n") == std::string_view::npos);
-  out += "event: ";
-  out += event;
-  out += "\ndata: ";
-  out += data;
-  out += "\n\n";
+bool is_line(std::string_view text) noexcept {
+  return text.find_first_of("\r\n") == std::string_view::npos;
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value) += '\n';
+}
+
+void append_event(std::string& out, const SseStream::Event& event) {
+  assert(is_line(event.event) && is_line(event.data) && is_line(event.id));
+  if (!event.event.empty()) append_field(out, "event", event.event);
+  if (!event.id.empty()) append_field(out, "id", event.id);
+  if (event.retry) append_field(out, "retry", std::to_string(event.retry->count()));
+  append_field(out, "data", event.data);
+  out += '\n';
+}
+
+/// What append_event() appends.
+std::size_t size_of(const SseStream::Event& event) {
+  const auto field = [](std::string_view name, std::size_t size) { return name.size() + size + 3; };
+  std::size_t size = field("data", event.data.size()) + 1;
+  if (!event.event.empty()) size += field("event", event.event.size());
+  if (!event.id.empty()) size += field("id", event.id.size());
+  if (event.retry) size += field("retry", std::to_string(event.retry->count()).size());
+  return size;
 }
 
 void append_chunk_size(std::string& out, std::size_t size) {
@@ -41,8 +59,8 @@ std::shared_ptr<SseStream> SseStream::create() {
   return std::make_shared<SseStreamImpl>();
 }
 
-bool SseStreamImpl::send(std::string_view event, std::string_view data) {
-  const std::size_t size = std::string_view("event: \ndata: \n\n").size() + event.size() + data.size();
+bool SseStreamImpl::send(const Event& event) {
+  const std::size_t size = size_of(event);
   const std::scoped_lock lock(mutex_);
   if (state_ != State::kOpen) return false;
   if (queue_.size() - sent_ + size > max_queue_bytes_) {
@@ -51,7 +69,7 @@ bool SseStreamImpl::send(std::string_view event, std::string_view data) {
   }
   const bool was_empty = queue_.empty();
   if (chunked_) append_chunk_size(queue_, size);
-  append_event(queue_, event, data);
+  append_event(queue_, event);
   if (chunked_) queue_ += "\r\n";
   if (socket_ && was_empty) {
     last_progress_ = now_->load(std::memory_order_relaxed);

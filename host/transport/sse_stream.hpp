@@ -32,7 +32,8 @@ class SseStreamImpl final : public SseStream {
   };
   enum class State { kOpen, kClosed, kClientGone, kTooSlow };
 
-  bool send(std::string_view event, std::string_view data) override;
+  using SseStream::send;
+  bool send(const Event& event) override;
   void close() override;
   [[nodiscard]] bool is_open() const noexcept override;
   void on_closed(std::function<void()> callback) override;

@@ -295,7 +295,8 @@ void add_filters(CLI::App& command, AuditOptions& options) {
   command.add_option("--outcome", options.filter.outcome, "How it ended")
       ->type_name("WORD")
       ->check(CLI::IsMember({"ok", "denied", "limit", "unknown_tool", "invalid_arguments", "tool_error", "timeout",
-                             "cancelled", "unavailable", "internal", "applied", "refused"}));
+                             "cancelled", "unavailable", "internal", "input_required", "not_found", "state_used",
+                             "applied", "refused"}));
   command.add_option("--reason", options.filter.reason, "Why it was refused: role, scope, rule, key_rate, ...")
       ->type_name("WORD");
   command.add_option("--since", options.since, "From then on: 2h or 7d ago, a date, or RFC 3339")->type_name("TIME");

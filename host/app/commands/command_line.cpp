@@ -13,7 +13,9 @@
 #include "app/commands/explain_command.hpp"
 #include "app/commands/key_commands.hpp"
 #include "app/commands/reload_command.hpp"
+#include "app/commands/stdio_command.hpp"
 #include "app/commands/tenant_commands.hpp"
+#include "app/commands/tool_commands.hpp"
 #include "app/commands/top_command.hpp"
 #include "app/config/start_check.hpp"
 #include "base/json_writer.hpp"
@@ -199,6 +201,7 @@ int run(int argc, char** argv) {
       "nothing. It ends when the terminal is closed that it was started in.");
   serve_command->callback([&] { exit_code = start_serving(common, port, address); });
 
+  add_stdio_command(app, common, exit_code);
   add_config_commands(app, exit_code);
 
   bool as_json = false;
@@ -212,6 +215,8 @@ int run(int argc, char** argv) {
       command(*plugin, "list", "Load the configured plugins and list them with their tools, or why they are refused");
   add_json(plugin_list);
   plugin_list->callback([&] { exit_code = list_plugins(common, as_json); });
+
+  add_tool_commands(app, common, exit_code);
 
   command(app, "migrate", "Bring the database to this version's schema")->callback([&] {
     exit_code = migrate(common);

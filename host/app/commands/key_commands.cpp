@@ -6,6 +6,7 @@
 
 #include "access/api_key.hpp"
 #include "access/policy.hpp"
+#include "access/tenant_rights.hpp"
 #include "access/tool_pattern.hpp"
 #include "app/commands/console.hpp"
 #include "app/commands/moment.hpp"
@@ -21,7 +22,7 @@ constexpr std::size_t kPrefixLength = 11;  // "hdsk_" and six characters
 constexpr int kPepperVersion = 1;
 
 struct KeyOptions {
-  std::string tenant, name, owner, expires, overlap = "24h", key;
+  std::string tenant, name, owner, expires, tool_list, overlap = "24h", key;
   std::vector<std::string> scopes;
   bool as_json = false;
 };
@@ -59,6 +60,7 @@ Result<storage::NewKeyRow> checked(const KeyOptions& options, Moment now) {
     if (const auto allowed = access::check_scope(scope); !allowed) return allowed.error();
     if (std::find(key.scopes.begin(), key.scopes.end(), scope) == key.scopes.end()) key.scopes.push_back(scope);
   }
+  if (options.tool_list == "find") key.scopes.emplace_back(access::kFindsTools);
   if (options.expires.empty()) return key;
   key.expires_at = parse_moment(options.expires, now);
   if (!key.expires_at) {
@@ -77,15 +79,16 @@ access::Scopes scopes_of(const access::PolicyConfig& policy, const std::string& 
   return policy.defaults.roles[index].scopes.value_or(access::Scopes());
 }
 
+/// What names no tools.
 bool is_level(std::string_view scope) {
-  return scope == "read" || scope == "write";
+  return scope == "read" || scope == "write" || scope == access::kFindsTools;
 }
 
 bool is_within(const std::string& scope, const access::Scopes& role) {
   const auto holds = [&](std::string_view text) {
     return std::any_of(role.begin(), role.end(), [&](const auto& held) { return held.text == text; });
   };
-  if (scope == "read") return true;
+  if (scope == "read" || scope == access::kFindsTools) return true;
   if (scope == "write") return !holds("read") || holds("write");
   const bool has_patterns =
       std::any_of(role.begin(), role.end(), [](const auto& held) { return !is_level(held.text); });
@@ -217,6 +220,7 @@ void print_table(const std::vector<storage::KeyRow>& keys, Moment now) {
     const bool ends_soon = key.replaced_by && !key.disabled && key.expires_at && *key.expires_at > now;
     std::string scopes;
     for (const auto& scope : key.scopes) scopes += (scopes.empty() ? "" : " ") + scope;
+    if (scopes == access::kFindsTools) scopes = "all " + scopes;
     rows.push_back({key.prefix + "...", key.tenant, key.name, key.owner.empty() ? "-" : key.owner,
                     status_of(key, now) + (ends_soon ? " (until " + end + ")" : ""), scopes.empty() ? "all" : scopes,
                     end, key.created_at, key.last_used_at.value_or("never"), std::to_string(key.usage_count)});
@@ -355,6 +359,12 @@ void add_key_commands(CLI::App& app, CommonOptions& common, int& exit_code) {
                    "owner's role may)")
       ->type_name("SCOPE")
       ->allow_extra_args(false);
+  create
+      ->add_option("--tool-list", options->tool_list,
+                   "full (default), or find: two tools that find and call all others, for lists that would fill a "
+                   "model's context")
+      ->check(CLI::IsMember({"full", "find"}))
+      ->type_name("WORD");
   create
       ->add_option("--expires", options->expires,
                    "When it ends: 90d, 2027-01-31 (as that day begins, in UTC) or RFC 3339 (default: never)")

@@ -210,6 +210,11 @@ InstalledPlugins installed_plugins(const plugin_runtime::PluginHost& host) {
                       .tools = {}};
     for (const auto* tool : registry->tools())
       if (tool->plugin == info.id) facts.tools.push_back(tool->name);
+    for (const auto& offers : {registry->resources(), registry->templates()})
+      for (const auto* resource : offers)
+        if (resource->read.plugin == info.id) facts.tools.push_back(resource->read.name);
+    for (const auto* prompt : registry->prompts())
+      if (prompt->get.plugin == info.id) facts.tools.push_back(prompt->get.name);
     installed.plugins.push_back(std::move(facts));
   }
   installed.check_settings = [&host](std::string_view plugin, std::string_view settings) {

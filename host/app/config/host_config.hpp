@@ -21,6 +21,8 @@ namespace toolhost::app {
 /// A secret named by where it stands: `env:NAME`, `file:/path`. Its text is read when needed and is never printed.
 struct SecretReference {
   std::string text;
+  /// Else it is no reference, where a text may stand as well.
+  [[nodiscard]] bool names_place() const { return text.starts_with("env:") || text.starts_with("file:"); }
 };
 /// kInvalidArgument with the cure when the variable or file is missing or empty. A trailing line end of a file is
 /// dropped.
@@ -57,6 +59,18 @@ struct PortalSettings {
   bool allows_local_sign_in = true;  ///< where nobody but this computer can come; see uses_local_sign_in()
   std::string support;               ///< told to people whom no tenant names
   int keys_per_person = 20;
+};
+
+/// Where the spans of calls go; events carry the clients' trace ids in any case.
+struct TracingSettings {
+  struct Header {
+    std::string name;
+    SecretReference value;  ///< or the text itself, when it names no place
+  };
+  std::string otlp;  ///< URL that takes OTLP/HTTP; empty: nobody collects
+  std::vector<Header> headers;
+  std::string ca_file;
+  double sample = 1.0;  ///< of the calls that no client has decided about, 0 to 1
 };
 
 /// A place in a file of configuration, from 1.
@@ -103,6 +117,7 @@ struct HostConfig {
   MetricsConfig metrics;
   ReloadConfig reload;
   AuditConfig audit;
+  TracingSettings tracing;
   plugin_runtime::PluginHostConfig plugins;  ///< with tenant_settings laid over each plugin's own
   std::vector<PluginPlace> plugin_places;    ///< one for each of plugins.plugins
   protocol::McpConfig mcp;

@@ -1,5 +1,8 @@
 #include "app/config/host_sections.hpp"
 
+#include <charconv>
+
+#include "app/config/authorization_section.hpp"
 #include "transport/trusted_proxies.hpp"
 #include "transport/url.hpp"
 
@@ -171,6 +174,18 @@ void read_calls(Section section, HostConfig& config) {
   section.finish();
 }
 
+void read_streams(Section section, protocol::StreamsConfig& streams) {
+  section.duration("after", "A call that runs longer is answered as a stream, to clients that take one.", streams.after,
+                   milliseconds(0), minutes(5));
+  section.duration("keep", "How long a client that lost its stream may come back for the rest.", streams.keep,
+                   seconds(1), hours(24));
+  section.duration("retry", "How long clients are told to wait before they come back.", streams.retry,
+                   milliseconds(100), minutes(1));
+  section.bytes("memory", "Bytes kept for clients that may come back, of all keys together.", streams.memory, 1 << 20,
+                std::size_t(16) << 30);
+  section.finish();
+}
+
 void read_mcp(Section section, HostConfig& config) {
   section.text("name", "The server's name, for programs.", config.mcp.server_name);
   section.text("title", "The server's name, for people.", config.mcp.server_title);
@@ -181,6 +196,12 @@ void read_mcp(Section section, HostConfig& config) {
   section.integer("max_sessions_per_key", "Sessions of one key; over it the longest idle one gives way.",
                   config.mcp.max_sessions_per_key, 1, 1'000'000);
   section.integer("max_streams_per_key", "Open streams of one key.", config.mcp.max_streams_per_key, 1, 1'000'000);
+  section.duration("ask_limit", "How long a person may think about a question that a tool asks.", config.mcp.ask_limit,
+                   seconds(1), hours(24));
+  read_streams(section.section("streams", "Answers that are streams, and coming back for them."), config.mcp.streams);
+  section.integer("max_listeners", "Open subscriptions/listen of this host.", config.mcp.max_listeners, 1, 1'000'000);
+  section.duration("list_ttl", "How long a client may keep a list before it asks again (2026-07-28).",
+                   config.mcp.list_ttl, milliseconds(0), hours(24));
   section.secret("sealing_key", "32 bytes or more that seal session ids and cursors; default: made in data_dir.",
                  config.sealing_key);
   section.finish();
@@ -249,6 +270,50 @@ void read_portal(Section section, HostConfig& config) {
   section.finish();
 }
 
+constexpr std::string_view kHeaderNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+/// False when it is no number from 0 to 1.
+bool read_share(const std::string& text, double& share) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_share = error == std::errc() && end == text.data() + text.size() && number >= 0 && number <= 1;
+  if (is_share) share = number;
+  return is_share;
+}
+
+void read_tracing_header(const YAML::Node& name, const Slot& slot, TracingSettings& tracing, Problems& problems) {
+  if (slot.schema != nullptr) {
+    slot.schema->keywords = R"("type":"string")";
+  } else if (!slot.node.IsScalar() || !transport::is_header_value(slot.node.Scalar())) {
+    problems.add(slot.node, "'" + slot.name + "' must be a text, env:NAME or file:/path");
+  } else if (name.Scalar().empty() || name.Scalar().find_first_not_of(kHeaderNameCharacters) != std::string::npos) {
+    problems.add(name, "'tracing.headers' holds a name that no header field has");
+  } else {
+    tracing.headers.push_back({name.Scalar(), {slot.node.Scalar()}});
+  }
+}
+
+void read_tracing(Section section, HostConfig& config) {
+  auto& tracing = config.tracing;
+  section.text("otlp", "Where spans of calls are sent, as OTLP over HTTP (JSON): https, or http on this computer.",
+               tracing.otlp, "^https?://.+$");
+  section.entries(
+      "headers", "Header fields that are sent along; secrets as env:NAME or file:/path.", "^[A-Za-z0-9_-]+$",
+      [&](const YAML::Node& name, const Slot& slot) { read_tracing_header(name, slot, tracing, section.problems()); });
+  section.text("ca_file", "PEM file of certificate authorities to trust instead of the system's.", tracing.ca_file);
+  const auto share = section.special("sample", "How many of the calls whose client has not decided are sent: 0 to 1.",
+                                     R"("type":"number","minimum":0,"maximum":1)", "1");
+  if (share && !read_share(*share, tracing.sample)) section.bad("sample", "a number from 0 to 1", *share);
+  const auto url = transport::parse_url(tracing.otlp);
+  if (!tracing.otlp.empty() && (!url || (!url->is_https && !url->is_loopback())))
+    section.bad("otlp", "an https URL, or an http one of this computer, such as http://127.0.0.1:4318/v1/traces",
+                tracing.otlp);
+  if (tracing.otlp.empty() && section.is_usable() &&
+      (section.has("headers") || section.has("ca_file") || section.has("sample")) && !section.has("otlp"))
+    section.add("", "'tracing' needs 'otlp', the URL that takes the spans; without it nothing is sent");
+  section.finish();
+}
+
 void read_reload(Section section, HostConfig& config) {
   section.flag("watch", "Read these files anew when they change.", config.reload.watch);
   section.finish();
@@ -290,6 +355,8 @@ void read_host_sections(Section& root, HostConfig& config) {
   read_http(root.section("http", "The listener."), config);
   read_database(root.section("database", "Where the data is kept; default: a private PostgreSQL in data_dir."), config);
   read_keys(root.section("keys", "API keys."), config);
+  read_authorization(root.section("authorization", "Access tokens of OAuth 2.1; default: only API keys are let in."),
+                     config);
   read_log(root.section("log", "What is written to standard error."), config);
   read_calls(root.section("calls", "How calls of tools run."), config);
   read_mcp(root.section("mcp", "What assistants see of the host."), config);
@@ -298,6 +365,7 @@ void read_host_sections(Section& root, HostConfig& config) {
   read_metrics(root.section("metrics", "/metrics for Prometheus; default: at the main address, to loopback only."),
                config);
   read_audit(root.section("audit", "The record of calls and changes."), config);
+  read_tracing(root.section("tracing", "Traces of calls, for OpenTelemetry."), config);
   ReadPlugins plugins;
   const bool are_listed =
       root.list("plugins", "What is loaded; default: tickets.so, tasks.so and search.so.", "file: tickets.so",

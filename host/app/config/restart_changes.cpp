@@ -1,5 +1,7 @@
 #include "app/config/config_diff.hpp"
 
+#include <algorithm>
+
 namespace toolhost::app {
 namespace {
 
@@ -92,6 +94,13 @@ void compare_mcp(Comparison& keys, const protocol::McpConfig& running, const pro
   keys.compare("mcp.session_idle_limit", running.session_idle_limit, wanted.session_idle_limit);
   keys.compare("mcp.max_sessions_per_key", running.max_sessions_per_key, wanted.max_sessions_per_key);
   keys.compare("mcp.max_streams_per_key", running.max_streams_per_key, wanted.max_streams_per_key);
+  keys.compare("mcp.ask_limit", running.ask_limit, wanted.ask_limit);
+  keys.compare("mcp.streams.after", running.streams.after, wanted.streams.after);
+  keys.compare("mcp.streams.keep", running.streams.keep, wanted.streams.keep);
+  keys.compare("mcp.streams.retry", running.streams.retry, wanted.streams.retry);
+  keys.compare("mcp.streams.memory", running.streams.memory, wanted.streams.memory);
+  keys.compare("mcp.max_listeners", running.max_listeners, wanted.max_listeners);
+  keys.compare("mcp.list_ttl", running.list_ttl, wanted.list_ttl);
 }
 
 void compare_portal(Comparison& keys, const PortalSettings& running, const PortalSettings& wanted) {
@@ -105,6 +114,17 @@ void compare_portal(Comparison& keys, const PortalSettings& running, const Porta
   keys.secret("portal.local_sign_in", running.allows_local_sign_in == wanted.allows_local_sign_in);
   keys.compare("portal.support", running.support, wanted.support);
   keys.compare("portal.keys_per_person", running.keys_per_person, wanted.keys_per_person);
+}
+
+void compare_tracing(Comparison& keys, const TracingSettings& running, const TracingSettings& wanted) {
+  const auto is_same_header = [](const auto& left, const auto& right) {
+    return left.name == right.name && left.value.text == right.value.text;
+  };
+  keys.compare("tracing.otlp", running.otlp, wanted.otlp);
+  keys.compare("tracing.ca_file", running.ca_file, wanted.ca_file);
+  keys.secret("tracing.sample", running.sample == wanted.sample);
+  keys.secret("tracing.headers", std::equal(running.headers.begin(), running.headers.end(), wanted.headers.begin(),
+                                            wanted.headers.end(), is_same_header));
 }
 
 std::string metrics_port(const MetricsConfig& metrics) {
@@ -153,6 +173,7 @@ std::vector<std::string> describe_restart_changes(const HostConfig& running, con
   keys.compare("keys.usage_flush", running.keys.usage_flush, wanted.keys.usage_flush);
   keys.compare("keys.failed_sign_ins", running.keys.failed_sign_ins, wanted.keys.failed_sign_ins);
   keys.compare("keys.failed_sign_in_period", running.keys.failed_sign_in_period, wanted.keys.failed_sign_in_period);
+  keys.secret("authorization", running.keys.tokens == wanted.keys.tokens);
   keys.secret("log.format", running.log.format == wanted.log.format);
   keys.compare("metrics.address", running.metrics.address, wanted.metrics.address);
   keys.compare("metrics.port", metrics_port(running.metrics), metrics_port(wanted.metrics));
@@ -161,6 +182,7 @@ std::vector<std::string> describe_restart_changes(const HostConfig& running, con
   compare_calls(keys, running.plugins, wanted.plugins);
   keys.compare("calls.drain", running.drain, wanted.drain);
   compare_mcp(keys, running.mcp, wanted.mcp);
+  compare_tracing(keys, running.tracing, wanted.tracing);
   compare_portal(keys, running.portal, wanted.portal);
   keys.secret("mcp.sealing_key", is_same(running.sealing_key, wanted.sealing_key));
   compare_plugins(keys, running, wanted);

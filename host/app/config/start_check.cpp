@@ -35,9 +35,10 @@ class StartCheck {
     check_secret("database.url", config_.database_url_reference, resolve_database_url);
     check_secret("keys.pepper", config_.pepper, resolve_key);
     check_secret("mcp.sealing_key", config_.sealing_key, resolve_key);
+    check_tracing();
     if (!config_.portal.enabled || config_.portal.client_id.empty()) return;
     check_secret("portal.sign_in.client_secret", config_.portal.client_secret, resolve);
-    check_authorities();
+    check_authorities("portal.sign_in.ca_file", config_.portal.ca_file);
   }
 
  private:
@@ -75,7 +76,7 @@ class StartCheck {
   }
 
   template <class Resolve>
-  void check_secret(const char* key, const std::optional<SecretReference>& reference, Resolve resolve_it) {
+  void check_secret(const std::string& key, const std::optional<SecretReference>& reference, Resolve resolve_it) {
     if (!reference) return;
     if (reference->text.starts_with("file:") && is_read_once(reference->text.substr(5))) return;
     if (const auto secret = resolve_it(*reference); !secret) add(key, "cannot be used: " + secret.error().message);
@@ -103,14 +104,20 @@ class StartCheck {
     add(message.starts_with("the TLS key") ? "http.tls.key" : "http.tls.certificate", "cannot be used: " + message);
   }
 
-  void check_authorities() {
-    const auto& file = config_.portal.ca_file;
-    if (file.empty() || is_read_once(file) || !is_readable("portal.sign_in.ca_file", file)) return;
+  void check_authorities(const char* key, const std::string& file) {
+    if (file.empty() || is_read_once(file) || !is_readable(key, file)) return;
     const auto client = transport::HttpsClient::create({.ca_file = file});
     if (!client)
-      add("portal.sign_in.ca_file", "names " + file +
-                                        ", which holds no certificates in PEM form; it must hold "
-                                        "'-----BEGIN CERTIFICATE-----'");
+      add(key,
+          "names " + file + ", which holds no certificates in PEM form; it must hold '-----BEGIN CERTIFICATE-----'");
+  }
+
+  void check_tracing() {
+    if (config_.tracing.otlp.empty()) return;
+    check_authorities("tracing.ca_file", config_.tracing.ca_file);
+    for (const auto& [name, value] : config_.tracing.headers) {
+      if (value.names_place()) check_secret("tracing.headers." + name, value, resolve);
+    }
   }
 
   /// At the key, or at the nearest section around it that stands in the file.

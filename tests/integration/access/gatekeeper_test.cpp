@@ -9,6 +9,8 @@
 
 #include "access/api_key.hpp"
 #include "access/grant.hpp"
+#include "support/https_server.hpp"
+#include "support/id_tokens.hpp"
 #include "support/temp_postgres.hpp"
 
 namespace toolhost::access {
@@ -399,6 +401,48 @@ TEST_F(GatekeeperTest, TrustsNobodyWhenTheDatabaseIsSilentForTooLong) {
     return server.pid() != killed && server.pid() > 0 && is_accepted(key);
   }));
   EXPECT_TRUE(eventually([&] { return events_.has("they are accepted"); }));
+}
+
+TEST_F(GatekeeperTest, TakesAccessTokensBesideKeysOfWhateverTenantsThereAre) {
+  const auto signer = test_support::SigningKey::rsa("first");
+  const test_support::HttpsServer issuer(
+      std::nullopt, [&](const auto&) { return test_support::reply(200, test_support::jwk_set({signer.jwk()})); });
+  GatekeeperConfig config;
+  config.tokens.resource = "https://mcp.example/mcp";
+  config.tokens.issuers.push_back({.issuer = issuer.url(),
+                                   .jwks_url = issuer.url("/keys"),
+                                   .tenant = {.claim = "org"},
+                                   .role = {.otherwise = Role::kAgent}});
+  const auto key = add_key("laptop");
+  start(config);
+  ASSERT_NE(gatekeeper_->resource(), nullptr);
+  const auto end = std::to_string(std::time(nullptr) + 600);
+  const auto bearer = [&](const std::string& tenant) {
+    return "Bearer " + signer.token("RS256", R"({"iss":")" + issuer.url() +
+                                                 R"(","aud":"https://mcp.example/mcp","sub":"ana","org":")" + tenant +
+                                                 R"(","exp":)" + end + "}");
+  };
+  EXPECT_TRUE(eventually([&] { return !gatekeeper_->is_fetching(); }));
+  const auto caller = authenticate({}, bearer("acme"));
+  ASSERT_TRUE(caller) << caller.error().message;
+  EXPECT_EQ((*caller)->tenant_id, tenant_);
+  EXPECT_EQ((*caller)->time_zone, "Europe/Berlin");
+  EXPECT_TRUE(authenticate(key));
+  EXPECT_TRUE(authenticate({}, "Bearer " + key));
+  EXPECT_EQ(authenticate(key.substr(1), bearer("acme")).error().message, "Invalid API key") << "X-API-Key wins";
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(authenticate({}, "Bearer x").error().code, Errc::kUnauthenticated);
+  EXPECT_EQ(authenticate("hdsk_x").error().code, Errc::kUnauthenticated) << "tokens count against nobody";
+  ASSERT_EQ(gatekeeper_->token_callers().size(), 1U);
+  EXPECT_EQ(gatekeeper_->set_policy(Policy::compile({built_in_defaults(), {}})).back()->key_id, (*caller)->key_id);
+
+  const auto later = bearer("later");
+  EXPECT_EQ(authenticate({}, later).error().code, Errc::kDenied);
+  ASSERT_TRUE(store_->create_tenant("later", "Later", "UTC", {"test"}));
+  EXPECT_TRUE(eventually([&] { return authenticate({}, later).has_value(); })) << "every host is told";
+
+  gatekeeper_->usage()->add((*caller)->key_id, "echo", false, std::chrono::system_clock::now());
+  gatekeeper_.reset();  // flushes
+  EXPECT_EQ(postgres_.run_sql("select count(*) from toolhost.key_days"), "0");
 }
 
 TEST_F(GatekeeperTest, StartsOnlyWithItsDatabase) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugin_runtime/plugin_host.hpp"
+#include "support/fake_client.hpp"
 #include "support/temp_postgres.hpp"
 
 namespace toolhost::plugin_runtime {
@@ -115,10 +116,20 @@ class PluginHostTest : public testing::Test {
 
   Running begin(const std::string& tool, std::string_view arguments, TenantId tenant = TenantId{1},
                 Deadline deadline = Deadline::never(), std::string idempotency_key = {}) {
+    const auto registry = host->registry();
+    const auto* const found = registry->find(tool);
+    if (found == nullptr) throw std::runtime_error("no tool " + tool + ": " + host->plugins().at(0).reason);
+    return begin(*found, arguments, tenant, deadline, std::move(idempotency_key));
+  }
+  Running begin(
+      const Tool& tool, std::string_view arguments, TenantId tenant = TenantId{1},
+      Deadline deadline = Deadline::never(), std::string idempotency_key = {},
+      const std::function<void(ToolCall&)>& tune = [](auto&) {}) {
     auto call = std::make_shared<ToolCall>();
     call->registry = host->registry();
-    call->tool = call->registry->find(tool);
-    if (call->tool == nullptr) throw std::runtime_error("no tool " + tool + ": " + host->plugins().at(0).reason);
+    call->tool = &tool;
+    call->client = client;
+    call->answers = answers;
     auto caller = std::make_shared<Caller>(*caller_of(tenant));
     caller->read_only = callers_only_read;
     call->caller = std::move(caller);
@@ -127,6 +138,7 @@ class PluginHostTest : public testing::Test {
     call->request_id = "request-1";
     call->idempotency_key = std::move(idempotency_key);
     call->deadline = deadline;
+    tune(*call);
     auto promise = std::make_shared<std::promise<ToolResult>>();
     auto result = promise->get_future();
     call->on_done = [promise](ToolCall&, ToolResult&& answer) { promise->set_value(std::move(answer)); };
@@ -138,6 +150,8 @@ class PluginHostTest : public testing::Test {
   }
 
   bool callers_only_read = false;
+  std::shared_ptr<FakeClient> client;  ///< of the calls; null: nobody
+  Answers answers;                     ///< that the calls begin with
   TempDirectory directory;
   ReportLines events;
   std::unique_ptr<PluginHost> host;

@@ -13,6 +13,13 @@ using testing::HasSubstr;
 
 class PluginLoading : public PluginHostTest {};
 
+TEST_F(PluginLoading, RefusesAResourceThatAnotherPluginHas) {
+  start({test_plugin("content"), test_plugin("twin")});
+  EXPECT_EQ(host->plugins().at(0).state, "serving") << refusal();
+  EXPECT_THAT(host->plugins().at(1).reason,
+              HasSubstr("its uri content:/self exists already, in the plugin content; load only one of the two"));
+}
+
 TEST_F(PluginLoading, ServesPluginsOfTwoLanguagesSideBySide) {
   start({test_plugin("echo"), test_plugin("c99")});
   const auto infos = host->plugins();
@@ -78,14 +85,14 @@ TEST_P(RefusedPlugin, IsNamedWithReasonAndCureWhileOthersServe) {
 INSTANTIATE_TEST_SUITE_P(
     Misfits, RefusedPlugin,
     testing::Values(
-        Misfit{"newer_abi", "newer_abi 1.0.0 needs plugin ABI 1.99, this host offers 1.0",
+        Misfit{"newer_abi", "newer_abi 1.0.0 needs plugin ABI 1.99, this host offers 1.1",
                "upgrade the host or use newer_abi < 1.0.0"},
         Misfit{"card_id_differs", "its card says card_id_differs 1.0.0, but its definition says another_id 1.0.0",
                "same macro"},
         Misfit{"bad_schema", "tool bad_schema: input_schema is not usable", "input_schema"},
         Misfit{"entry_fails", "its entry point answered -4", "log lines before this one say why"},
         Misfit{"tiny_def", "its definition has struct_size 4", "sizeof of the struct in toolhost/plugin.h"},
-        Misfit{"future_def", "its definition uses fields that this host (plugin ABI 1.0) does not know",
+        Misfit{"future_def", "its definition uses fields that this host (plugin ABI 1.1) does not know",
                "upgrade the host"},
         Misfit{"stray_export", "exports the stray symbol 'misfit_stray_symbol'", "link it with toolhost_plugin.map"},
         Misfit{"links_libpq", "needs the library libpq.so.5, which plugins may not load", "link it statically"},

@@ -25,7 +25,7 @@ TEST_F(HttpSseTest, LeadsFromTheStreamToATool) {
   EXPECT_TRUE(client.stream.is_open()) << client.stream.head;
   EXPECT_NE(client.stream.head.find("Content-Type: text/event-stream"), std::string::npos);
   EXPECT_EQ(client.endpoint.find("/messages?sessionId="), 0U);
-  EXPECT_EQ(client.endpoint.size(), std::string("/messages?sessionId=").size() + 22);  // 128 bits
+  EXPECT_EQ(client.endpoint.size(), std::string("/messages?sessionId=").size() + 55);  // 128 bits
   const auto accepted = client.send(initialize("2024-11-05"));
   EXPECT_EQ(accepted.status, 202U);
   EXPECT_EQ(accepted.body, "Accepted");

@@ -13,6 +13,7 @@
 #include "integration/transport/raw_client.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/mcp_endpoint.hpp"
+#include "storage/stream_store.hpp"
 #include "support/temp_postgres.hpp"
 #include "transport/http.hpp"
 
@@ -46,9 +47,22 @@ inline std::string call(const std::string& id, const std::string& tool, const st
   return R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":"tools/call","params":{"name":")" + tool +
          R"(","arguments":)" + arguments + "}}";
 }
-inline std::string initialize(const std::string& revision) {
+inline std::string initialize(const std::string& revision, const std::string& capabilities = "{}") {
   return R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" + revision +
-         R"(","capabilities":{},"clientInfo":{"name":"test","version":"1"}}})";
+         R"(","capabilities":)" + capabilities + R"(,"clientInfo":{"name":"test","version":"1"}}})";
+}
+/// A request of 2026-07-28; `params` are members without braces, `meta` likewise.
+inline std::string modern(const std::string& id, const std::string& method, const std::string& params = {},
+                          const std::string& capabilities = "{}", const std::string& meta = {}) {
+  return R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":")" + method + R"(","params":{)" + params +
+         (params.empty() ? "" : ",") +
+         R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":)" +
+         capabilities + (meta.empty() ? "" : ",") + meta + "}}}";
+}
+/// The fields that go with it.
+inline std::string modern_fields(const std::string& method, const std::string& name = {}) {
+  return "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: " + method +
+         "\r\n" + (name.empty() ? "" : "Mcp-Name: " + name + "\r\n");
 }
 
 /// The value of a response's field; empty when it has none.
@@ -63,11 +77,14 @@ inline std::string field(const RawResponse& response, const std::string& name) {
 class EventStream {
  public:
   EventStream(std::uint16_t port, std::string_view target, std::string_view key, std::string_view fields = {})
-      : client_(port) {
-    client_.send(http("GET", target, key, std::string("Accept: text/event-stream\r\n") + std::string(fields)));
+      : EventStream(port,
+                    http("GET", target, key, std::string("Accept: text/event-stream\r\n") + std::string(fields))) {}
+  /// The answer to this request.
+  EventStream(std::uint16_t port, std::string_view request) : client_(port) {
+    client_.send(request);
     head = client_.read_until("\r\n\r\n");
   }
-  /// The data of the next event that is not a comment; empty at the end of the stream.
+  /// The data of the next event that has any and is no comment; empty at the end of the stream.
   std::string next() {
     for (;;) {
       const auto end = buffer_.find("\n\n");
@@ -79,7 +96,8 @@ class EventStream {
       }
       const auto event = buffer_.substr(0, end);
       buffer_.erase(0, end + 2);
-      if (const auto data = event.find("data: "); data != std::string::npos) return event.substr(data + 6);
+      if (const auto data = event.find("data: "); data != std::string::npos && data + 6 < event.size())
+        return event.substr(data + 6);
     }
   }
   [[nodiscard]] bool is_open() const { return head.find(" 200 ") != std::string::npos; }
@@ -90,6 +108,62 @@ class EventStream {
   RawClient client_;
   std::string buffer_;
 };
+
+/// What a host without its command line is made of, in the order in which it is built.
+struct McpHostParts {
+  std::unique_ptr<storage::StreamStore> streams;  ///< null: nothing outlives the host
+  std::unique_ptr<plugin_runtime::PluginHost> plugins;
+  std::unique_ptr<access::Gatekeeper> gatekeeper;
+  std::unique_ptr<McpEndpoint> endpoint;
+  std::unique_ptr<transport::HttpServer> server;
+
+  void stop(std::chrono::milliseconds drain = std::chrono::milliseconds(0)) {
+    endpoint->stop(drain);
+    server->stop(std::chrono::seconds(1));
+    plugins->stop(drain);
+    server.reset();
+    endpoint.reset();
+    gatekeeper.reset();
+    plugins.reset();
+    streams.reset();
+  }
+};
+
+struct McpHostSetup {
+  std::vector<std::string> plugins{"echo", "slow"};  ///< of the test plugins
+  access::PolicyPtr policy;                          ///< null: the built-in one
+  StreamsConfig streams;
+  std::chrono::seconds ask_limit{600};
+  bool has_store = false;
+};
+
+inline McpHostParts start_host(const storage::DatabaseAddress& database, const std::filesystem::path& store_directory,
+                               observability::EventSink& events, const McpHostSetup& setup) {
+  McpHostParts host;
+  plugin_runtime::PluginHostConfig plugins;
+  for (const auto& plugin : setup.plugins) {
+    plugins.plugins.push_back(
+        {.file = std::filesystem::path(TOOLHOST_TEST_PLUGINS) / (plugin + ".so"), .settings_json = {}});
+  }
+  plugins.store_directory = store_directory;
+  plugins.sealing_key = Secret(std::string(32, 's'));
+  if (setup.has_store) host.streams = storage::StreamStore::start(database, setup.streams.keep).value();
+  host.plugins = plugin_runtime::PluginHost::start(plugins, database, events).value();
+  host.gatekeeper =
+      access::Gatekeeper::start(database, Secret(std::string(32, 'p')), {.policy = setup.policy}, events).value();
+  McpConfig config;
+  config.server_version = "1.0";
+  config.sealing_key = Secret(std::string(32, 's'));
+  config.streams = setup.streams;
+  config.ask_limit = setup.ask_limit;
+  config.stream_store = host.streams.get();
+  host.endpoint = McpEndpoint::create(std::move(config), *host.gatekeeper, *host.plugins, events);
+  transport::HttpServerConfig http_config;
+  http_config.port = 0;
+  http_config.io_threads = 2;
+  host.server = transport::HttpServer::start(http_config, *host.endpoint, events).value();
+  return host;
+}
 
 /// A whole host without its command line: PostgreSQL, plugins, keys, MCP, HTTP.
 class McpHostTest : public testing::Test {
@@ -109,35 +183,22 @@ class McpHostTest : public testing::Test {
   }
 
   void start() {
-    plugin_runtime::PluginHostConfig plugins;
-    for (const auto* const plugin : {"echo", "slow"}) {
-      plugins.plugins.push_back(
-          {.file = std::filesystem::path(TOOLHOST_TEST_PLUGINS) / (std::string(plugin) + ".so"), .settings_json = {}});
-    }
-    plugins.store_directory = directory_ / "store";
-    plugins.sealing_key = Secret(std::string(32, 's'));
-    plugins_ = plugin_runtime::PluginHost::start(plugins, postgres_.address(), events_).value();
-    gatekeeper_ =
-        access::Gatekeeper::start(postgres_.address(), Secret(std::string(32, 'p')), {.policy = policy_}, events_)
-            .value();
-    McpConfig config;
-    config.server_version = "1.0";
-    config.sealing_key = Secret(std::string(32, 's'));
-    endpoint_ = McpEndpoint::create(std::move(config), *gatekeeper_, *plugins_, events_);
-    transport::HttpServerConfig http_config;
-    http_config.port = 0;
-    http_config.io_threads = 2;
-    server_ = transport::HttpServer::start(http_config, *endpoint_, events_).value();
+    setup_.policy = policy_;
+    auto host = start_host(postgres_.address(), directory_ / "store", events_, setup_);
+    streams_ = std::move(host.streams);
+    plugins_ = std::move(host.plugins);
+    gatekeeper_ = std::move(host.gatekeeper);
+    endpoint_ = std::move(host.endpoint);
+    server_ = std::move(host.server);
     port_ = server_->port();
   }
   void stop(std::chrono::milliseconds drain = std::chrono::milliseconds(0)) {
-    endpoint_->stop(drain);
-    server_->stop(std::chrono::seconds(1));
-    plugins_->stop(drain);
-    server_.reset();
-    endpoint_.reset();
-    gatekeeper_.reset();
-    plugins_.reset();
+    McpHostParts{.streams = std::move(streams_),
+                 .plugins = std::move(plugins_),
+                 .gatekeeper = std::move(gatekeeper_),
+                 .endpoint = std::move(endpoint_),
+                 .server = std::move(server_)}
+        .stop(drain);
   }
 
   std::string add_key() {
@@ -175,6 +236,8 @@ class McpHostTest : public testing::Test {
   std::string key_;
   std::filesystem::path directory_;
   access::PolicyPtr policy_;  ///< that start() begins with; null: the built-in one
+  McpHostSetup setup_;        ///< likewise
+  std::unique_ptr<storage::StreamStore> streams_;
   std::unique_ptr<plugin_runtime::PluginHost> plugins_;
   std::unique_ptr<access::Gatekeeper> gatekeeper_;
   std::unique_ptr<McpEndpoint> endpoint_;

@@ -29,7 +29,7 @@ class PolicyOverHttp : public McpHostTest {
   void switch_to(const access::PolicyPtr& next) {
     std::vector<KeyId> keys;
     for (const auto& caller : gatekeeper_->set_policy(next)) keys.push_back(caller->key_id);
-    endpoint_->tools_changed(keys);
+    endpoint_->lists_changed(keys, kToolsList);
   }
   static std::string without_date(std::string text) {
     if (const auto at = text.find("\r\nDate: "); at != std::string::npos)

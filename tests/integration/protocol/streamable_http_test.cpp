@@ -126,14 +126,16 @@ TEST_F(StreamableHttpTest, AnswersBatchesOf20250326) {
   EXPECT_LT(response.body.find(R"("id":1)"), response.body.find(R"("id":2)"));
 }
 
-TEST_F(StreamableHttpTest, AnswersAProbeForTheModernEraSoThatClientsFallBack) {
-  const auto probe = post(
-      R"({"jsonrpc":"2.0","id":"p","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})",
-      "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover\r\n");
+TEST_F(StreamableHttpTest, AnswersAProbeForTheModernEra) {
+  const auto probe = post(modern("\"p\"", "server/discover"), modern_fields("server/discover"));
   EXPECT_EQ(probe.status, 200U);
-  EXPECT_NE(probe.body.find("-32601"), std::string::npos);
+  EXPECT_NE(probe.body.find(R"("supportedVersions":["2026-07-28"])"), std::string::npos) << probe.body;
   EXPECT_EQ(post(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})", "MCP-Protocol-Version: 2026-07-28\r\n").status,
             400U);
+  // Who does not say which revision, means the other era, where nobody knows the method.
+  const auto unclaimed = post(R"({"jsonrpc":"2.0","id":"p","method":"server/discover"})");
+  EXPECT_EQ(unclaimed.status, 200U);
+  EXPECT_NE(unclaimed.body.find("-32601"), std::string::npos);
 }
 
 TEST_F(StreamableHttpTest, TellsEveryClientWhatIsWrongWithItsKey) {

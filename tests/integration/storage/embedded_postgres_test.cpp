@@ -255,6 +255,53 @@ TEST_F(EmbeddedPostgresTest, AHostWaitsForAToolButNotForAnotherHost) {
   EXPECT_TRUE(second->is_ready()) << "refused as a host, welcome as a tool";
 }
 
+TEST_F(EmbeddedPostgresTest, GuestsJoinAKeeperWhichKnowsWhenTheLastHasGone) {
+  use_initialised();
+  const auto nobody = EmbeddedPostgres::join(config(), events_);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, Errc::kNotFound);
+
+  auto keeper = checked(EmbeddedPostgres::keep(config(), events_));
+  ASSERT_NE(keeper, nullptr);
+  EXPECT_FALSE(keeper->is_used(false));
+  auto guest = checked(EmbeddedPostgres::join(config(), events_));
+  ASSERT_NE(guest, nullptr);
+  EXPECT_EQ(guest->pid(), -1);
+  EXPECT_EQ(run_sql(guest->address(), "select 7"), "7");
+  EXPECT_TRUE(keeper->is_used(true));
+  guest.reset();
+  EXPECT_FALSE(keeper->is_used(true));
+  std::thread late([&] {
+    // Nobody can come any more; who tries waits for the end and finds nobody.
+    const auto refused = EmbeddedPostgres::join(config(), events_);
+    EXPECT_FALSE(refused);
+  });
+  std::this_thread::sleep_for(100ms);
+  keeper.reset();
+  late.join();
+}
+
+TEST_F(EmbeddedPostgresTest, AKeeperMakesWayForAHostWhoeverUsesTheServer) {
+  use_initialised();
+  auto keeper = checked(EmbeddedPostgres::keep(config(), events_));
+  ASSERT_NE(keeper, nullptr);
+  auto guest = checked(EmbeddedPostgres::join(config(), events_));
+  EXPECT_FALSE(keeper->is_wanted());
+  std::thread starting([&] {
+    const auto host = own();
+    ASSERT_NE(host, nullptr);
+    EXPECT_EQ(run_sql(guest->address(), "select 7"), "7");
+    guest.reset();
+  });
+  const auto until = Clock::now() + 10s;
+  while (!keeper->is_wanted() && Clock::now() < until) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(keeper->is_wanted());
+  const auto begun = Clock::now();
+  keeper.reset();
+  EXPECT_LT(Clock::now() - begun, 5s) << "the guest is not waited for";
+  starting.join();
+}
+
 TEST_F(EmbeddedPostgresTest, TheServerDiesWithAKilledHostAndTheNextOneServesWithinFiveSeconds) {
   use_initialised();
   auto host = start_child([&] { return own(); });

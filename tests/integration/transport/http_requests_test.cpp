@@ -233,5 +233,35 @@ TEST(HttpRequests, AThrowingHandlerIsAnInternalErrorAndTheConnectionGoesOn) {
   EXPECT_EQ(client.read_response().status, 200U);
 }
 
+TEST(HttpServer, TellsAHandlerThatItsClientHasLeft) {
+  TestServer host;
+  for (int round = 1; round <= 2; ++round) {
+    {
+      RawClient client(host.port);
+      client.send(request("POST", "/watched", "", "x"));
+      EXPECT_TRUE(eventually([&] { return host.handler.calls == round; }));
+    }
+    EXPECT_TRUE(eventually([&] { return host.handler.left == round; }));
+  }
+  EXPECT_TRUE(eventually([&] { return host.server->open_connections() == 0; }));
+}
+
+TEST(HttpServer, KeepsTheNextRequestOfAClientThatIsWatched) {
+  TestServer host;
+  RawClient client(host.port);
+  for (int round = 0; round < 3; ++round) {
+    client.send(request("POST", "/watched", "", "x"));
+    std::this_thread::sleep_for(20ms);
+    // In two pieces, both while the handler waits.
+    const std::string next = request("POST", "/echo", "", "y");
+    client.send(std::string_view(next).substr(0, 20));
+    std::this_thread::sleep_for(20ms);
+    client.send(std::string_view(next).substr(20));
+    EXPECT_EQ(client.read_response().body, "/watched?  x");
+    EXPECT_EQ(client.read_response().body, "/echo?  y");
+  }
+  EXPECT_EQ(host.handler.left, 0);
+}
+
 }  // namespace
 }  // namespace toolhost::transport::testing

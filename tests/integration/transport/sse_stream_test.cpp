@@ -248,5 +248,17 @@ TEST(SseStream, SurvivesSendersThatOutliveTheServer) {
   EXPECT_FALSE(stream->send("message", "x"));
 }
 
+TEST(SseStream, WritesTheFieldsThatAnEventHas) {
+  TestServer host;
+  RawClient client(host.port);
+  client.send(request("GET", "/stream"));
+  const auto stream = host.handler.wait_for_stream();
+  stream->send({.event = {}, .data = {}, .id = "t.0", .retry = 2s});
+  stream->send({.event = "message", .data = "{}", .id = "t.1", .retry = {}});
+  stream->close();
+  EXPECT_EQ(client.read_response().body,
+            kEndpointEvent + "id: t.0\nretry: 2000\ndata: \n\nevent: message\nid: t.1\ndata: {}\n\n");
+}
+
 }  // namespace
 }  // namespace toolhost::transport::testing

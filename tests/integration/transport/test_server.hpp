@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -50,6 +51,7 @@ class RecordingSink final : public observability::EventSink {
 };
 
 /// /echo: the request as text. /client: who sent it. /slow: the same after 300 ms. /hang: never. /throw. /big: 8 MiB.
+/// /watched: waits until its client has left, or for 300 ms, and counts those that have.
 /// /stream: a stream that the test feeds, its first event sent before it is attached. /short-stream: two events and the
 /// end, all before it is attached.
 class TestHandler final : public HttpHandler {
@@ -62,6 +64,15 @@ class TestHandler final : public HttpHandler {
       boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
                                       request.path == "/slow" ? std::chrono::milliseconds(300) : std::chrono::hours(1));
       co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    if (request.path == "/watched") {
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, std::chrono::milliseconds(300));
+      response.on_disconnect([this, &timer] {
+        ++left;
+        timer.cancel();
+      });
+      boost::system::error_code ec;
+      co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ec));
     }
     if (request.path == "/throw") throw std::runtime_error("a handler's bug");
     if (request.path == "/nothing") {
@@ -106,6 +117,7 @@ class TestHandler final : public HttpHandler {
   }
 
   std::atomic<int> calls{0};
+  std::atomic<int> left{0};
 
  private:
   std::mutex mutex_;

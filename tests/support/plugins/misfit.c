@@ -92,10 +92,10 @@ static const th_tool_def tool = {sizeof(th_tool_def),
 static const th_tool_def* const tools[] = {&tool, NULL};
 static const char* const services[] = {TH_SVC_CALL, TH_SVC_ARGS, TH_SVC_JSON, NULL};
 
-/* The definition as a later header might have it. */
+/* The definition as a much later header might have it. */
 static const struct {
   th_plugin_def known;
-  uint64_t added_later;
+  uint64_t added_later[64];
 } definition = {{
 #if defined(TINY_DEF)
                     4,
@@ -111,7 +111,7 @@ static const struct {
                     MISFIT,
 #endif
                     "Misfit", "1.0.0", NULL, NULL, services, tools, NULL, NULL, NULL, NULL, NULL, NULL, NULL},
-                1};
+                {[63] = 1}};
 
 th_status toolhost_plugin_v1(const th_host_api* api, th_host* host, const th_plugin_def** out) {
   calls = (const th_call_api*)api->get_service(host, TH_SVC_CALL);

@@ -133,6 +133,14 @@ TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
   EXPECT_EQ(shipped.mcp.session_idle_limit, built_in.mcp.session_idle_limit);
   EXPECT_EQ(shipped.mcp.max_sessions_per_key, built_in.mcp.max_sessions_per_key);
   EXPECT_EQ(shipped.mcp.max_streams_per_key, built_in.mcp.max_streams_per_key);
+  EXPECT_EQ(shipped.mcp.ask_limit, built_in.mcp.ask_limit);
+  EXPECT_EQ(shipped.mcp.streams.after, built_in.mcp.streams.after);
+  EXPECT_EQ(shipped.mcp.streams.keep, built_in.mcp.streams.keep);
+  EXPECT_EQ(shipped.mcp.streams.retry, built_in.mcp.streams.retry);
+  EXPECT_EQ(shipped.mcp.streams.memory, built_in.mcp.streams.memory);
+  EXPECT_EQ(shipped.mcp.max_listeners, built_in.mcp.max_listeners);
+  EXPECT_EQ(shipped.mcp.list_ttl, built_in.mcp.list_ttl);
+  EXPECT_EQ(shipped.tracing.otlp, built_in.tracing.otlp);
   EXPECT_EQ(shipped.keys.failed_sign_ins, built_in.keys.failed_sign_ins);
   EXPECT_EQ(shipped.keys.failed_sign_in_period, built_in.keys.failed_sign_in_period);
   EXPECT_EQ(shipped.reload.watch, built_in.reload.watch);
@@ -149,7 +157,8 @@ TEST(ConfigLoader, ReadsValuesWithUnits) {
   const auto loaded = parse_config(R"(
 http: { port: 9000, max_body: 64KiB, heartbeat: 20s }
 calls: { timeout: 1500ms, workers: 3 }
-mcp: { session_idle_limit: 2h }
+mcp: { session_idle_limit: 2h, ask_limit: 90s, list_ttl: 1500ms, streams: { after: 2s, retry: 100ms, memory: 1MiB } }
+tracing: { otlp: "http://[::1]:4318/v1/traces", sample: 0.5, headers: { authorization: "env:OTLP", x-team: desk } }
 plugins:
   - file: /opt/acme.so
     settings: { retries: 3, zone: "7", nested: { on: true, list: [1.5, a] } }
@@ -163,7 +172,20 @@ tenants:
   EXPECT_EQ(loaded.config.http.max_body_bytes, 65536u);
   EXPECT_EQ(loaded.config.http.heartbeat, std::chrono::seconds(20));
   EXPECT_EQ(loaded.config.plugins.default_timeout, std::chrono::milliseconds(1500));
-  EXPECT_EQ(loaded.config.mcp.session_idle_limit, std::chrono::minutes(120));
+  const auto& mcp = loaded.config.mcp;
+  EXPECT_EQ(mcp.session_idle_limit, std::chrono::minutes(120));
+  EXPECT_EQ(mcp.ask_limit, std::chrono::seconds(90));
+  EXPECT_EQ(mcp.list_ttl, std::chrono::milliseconds(1500));
+  EXPECT_EQ(mcp.streams.after, std::chrono::seconds(2));
+  EXPECT_EQ(mcp.streams.retry, std::chrono::milliseconds(100));
+  EXPECT_EQ(mcp.streams.memory, 1u << 20);
+  const auto& tracing = loaded.config.tracing;
+  EXPECT_EQ(tracing.otlp, "http://[::1]:4318/v1/traces");
+  EXPECT_EQ(tracing.sample, 0.5);
+  ASSERT_EQ(tracing.headers.size(), 2u);
+  EXPECT_EQ(tracing.headers[0].name, "authorization");
+  EXPECT_TRUE(tracing.headers[0].value.names_place());
+  EXPECT_FALSE(tracing.headers[1].value.names_place());
   ASSERT_EQ(loaded.config.plugins.plugins.size(), 1u);
   EXPECT_EQ(loaded.config.plugins.plugins[0].settings_json,
             R"({"retries":3,"zone":"7","nested":{"on":true,"list":[1.5,"a"]}})");

@@ -55,7 +55,8 @@ class Keys final : public access::Gatekeeper {
 class Endpoint final : public protocol::McpEndpoint {
  public:
   boost::asio::awaitable<void> handle(const transport::HttpRequest&, transport::HttpResponse&) override { co_return; }
-  void tools_changed(std::span<const KeyId> keys) override {
+  void lists_changed(std::span<const KeyId> keys, std::uint32_t lists) override {
+    if (lists != protocol::kToolsList) return;
     for (const auto key : keys) told.push_back(value(key));
   }
   Counts counts() const override { return {}; }

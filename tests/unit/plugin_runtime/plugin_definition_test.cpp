@@ -89,6 +89,91 @@ TEST(AdoptDefinition, FindsWhatTheAuditMustNotStore) {
   EXPECT_EQ(text, R"({"pin":"[redacted]"})");
 }
 
+/// A definition of minor 1 with a resource, a template and a prompt, to be made wrong in one respect.
+struct OfferSample : Sample {
+  OfferSample() {
+    for (auto* each : {&resource, &note}) {
+      each->struct_size = sizeof(*each);
+      each->read = do_nothing;
+    }
+    resource.uri = "things:/all";
+    resource.name = "all";
+    note.uri = "things:/{id}";
+    note.name = "one";
+    note.flags = TH_RESOURCE_TEMPLATE;
+    argument.struct_size = sizeof(argument);
+    argument.name = "tone";
+    prompt.struct_size = sizeof(prompt);
+    prompt.name = "praise";
+    prompt.arguments = arguments.data();
+    prompt.get = do_nothing;
+    plugin.resources = resources.data();
+    plugin.prompts = prompts.data();
+  }
+
+  th_resource_def resource{}, note{};
+  th_prompt_argument argument{};
+  th_prompt_def prompt{};
+  std::array<const th_resource_def*, 3> resources{&resource, &note, nullptr};
+  std::array<const th_prompt_argument*, 3> arguments{&argument, nullptr, nullptr};
+  std::array<const th_prompt_def*, 3> prompts{&prompt, nullptr, nullptr};
+};
+
+TEST(AdoptDefinition, TakesWhatAPluginOffersBesideTools) {
+  OfferSample sample;
+  sample.note.complete = do_nothing;
+  sample.note.flags |= TH_RESOURCE_NONBLOCKING;
+  sample.resource.timeout_ms = 100;
+  const auto adopted = sample.adopt();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  ASSERT_EQ(adopted->resources.size(), 2U);
+  const auto& all = adopted->resources[0].resource;
+  EXPECT_FALSE(all.uri_template);
+  EXPECT_FALSE(all.complete);
+  EXPECT_FALSE(all.size);
+  EXPECT_EQ(all.read.timeout, milliseconds(100));
+  EXPECT_TRUE(all.read.read_only);
+  const auto& one = adopted->resources[1].resource;
+  EXPECT_TRUE(one.uri_template);
+  ASSERT_TRUE(one.complete);
+  EXPECT_TRUE(one.complete->non_blocking && one.read.non_blocking);
+  EXPECT_EQ(one.complete->name, "resource:one");
+  EXPECT_EQ(adopted->prompts.at(0).prompt.get.name, "prompt:praise");
+}
+
+TEST(AdoptDefinition, NamesWhatIsWrongWithAnOffer) {
+  const auto problem = [](auto change) {
+    OfferSample sample;
+    change(sample);
+    return sample.refusal();
+  };
+  EXPECT_THAT(problem([](auto& s) { s.resource.uri = "all"; }),
+              HasSubstr("resource all: uri is 'all', but it must be"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.uri = "things:/{id}"; }), HasSubstr("TH_RESOURCE_TEMPLATE"));
+  EXPECT_THAT(problem([](auto& s) { s.note.uri = "things:/{a}{b}"; }), HasSubstr("side by side"));
+  EXPECT_THAT(problem([](auto& s) { s.note.uri = "things:/all"; }), HasSubstr("no {variable}"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.name = "with space"; }), HasSubstr("resources[0].name is 'with space'"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.name = "one"; }), HasSubstr("the resource one twice"));
+  EXPECT_THAT(problem([](auto& s) { s.note.flags = 0, s.note.uri = s.resource.uri; }), HasSubstr("things:/all"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.flags = 4; }), HasSubstr("bits that this host does not know"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.read = nullptr; }), HasSubstr("read is NULL"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.complete = do_nothing; }), HasSubstr("complete is for templates"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.annotations_json = "[]"; }),
+              HasSubstr("annotations_json is not a JSON object"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.icons_json = "{}"; }), HasSubstr("icons_json is not a JSON array"));
+  EXPECT_THAT(problem([](auto& s) { s.resource.struct_size = 12; }), HasSubstr("resources[0] has struct_size 12"));
+  EXPECT_THAT(problem([](auto& s) { s.prompt.name = ""; }), HasSubstr("prompts[0].name is empty"));
+  EXPECT_THAT(problem([](auto& s) { s.prompt.get = nullptr; }), HasSubstr("prompt praise: get is NULL"));
+  EXPECT_THAT(problem([](auto& s) { s.prompts[1] = &s.prompt; }), HasSubstr("the prompt praise twice"));
+  EXPECT_THAT(problem([](auto& s) { s.arguments[1] = &s.argument; }), HasSubstr("the argument tone twice"));
+  EXPECT_THAT(problem([](auto& s) { s.argument.required = 2; }), HasSubstr("neither 0 nor 1"));
+  EXPECT_THAT(problem([](auto& s) { s.tool.icons_json = "{}"; }), HasSubstr("tool make: icons_json"));
+  EXPECT_THAT(problem([](auto& s) {
+                s.tool.input_schema = R"({"type":"object","properties":{"a":{"type":"number","x-mcp-header":"A"}}})";
+              }),
+              HasSubstr("tool make: input_schema: \"x-mcp-header\" at /a"));
+}
+
 TEST(AdoptDefinition, GivesAToolWithoutTimeoutTheDefault) {
   EXPECT_EQ(Sample().adopt()->tools[0].tool.timeout, milliseconds(30'000));
 }
@@ -166,7 +251,7 @@ TEST(AdoptDefinition, RefusesUnknownFlagsServicesAndNewerMinors) {
   EXPECT_THAT(no_service.refusal(), HasSubstr("requires the service toolhost.future/9"));
   Sample newer;
   newer.plugin.abi_minor_required = TH_ABI_MINOR + 1;
-  EXPECT_THAT(newer.refusal(), HasSubstr("needs plugin ABI 1.1, this host offers 1.0"));
+  EXPECT_THAT(newer.refusal(), HasSubstr("needs plugin ABI 1.2, this host offers 1.1"));
 }
 
 TEST(AdoptDefinition, RefusesAnIdThatIsNotTheCards) {

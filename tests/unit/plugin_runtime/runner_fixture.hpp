@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "plugin_runtime/tool_runner.hpp"
+#include "support/fake_client.hpp"
 
 namespace toolhost::plugin_runtime {
 
@@ -95,6 +96,10 @@ class RunnerFixture {
     call->tool = &tool;
     call->caller = caller;
     call->max_result_bytes = max_result_bytes;
+    call->kind = kind;
+    call->target = target;
+    call->client = client;
+    call->answers = answers;
     call->document = json::acquire_document();
     call->arguments = call->document->parse(arguments).value();
     call->request_id = "request-1";
@@ -128,7 +133,12 @@ class RunnerFixture {
   ToolBinding binding;
   CallerPtr caller;
   Handler handler;
-  std::size_t max_result_bytes = SIZE_MAX;  ///< of the calls
+  // Of the calls
+  std::size_t max_result_bytes = SIZE_MAX;
+  ToolCall::Kind kind = ToolCall::Kind::kTool;
+  std::string target;
+  std::shared_ptr<ClientPort> client;
+  Answers answers;
 
  private:
   Watchdog watchdog_;
@@ -157,6 +167,18 @@ inline const th_json_api& json_out() {
 }
 inline const th_db_api& db() {
   return service<th_db_api>(TH_SVC_DB);
+}
+inline const th_client_api& clients() {
+  return service<th_client_api>(TH_SVC_CLIENT);
+}
+inline const th_catalog_api& catalog() {
+  return service<th_catalog_api>(TH_SVC_CATALOG);
+}
+inline const th_prompt_api& prompts() {
+  return service<th_prompt_api>(TH_SVC_PROMPT);
+}
+inline const th_complete_api& completions() {
+  return service<th_complete_api>(TH_SVC_COMPLETE);
 }
 inline const th_config_api& config() {
   return service<th_config_api>(TH_SVC_CONFIG);

@@ -145,7 +145,7 @@ TEST_F(CallPolicy, GivesBackThePlaceBeforeItRefuses) {
   set_policy();
   const auto caller = gatekeeper_.live[0].second;
   Dispatcher dispatcher({.sealing_key = Secret(std::string(32, 's'))}, gatekeeper_, plugins_, events_);
-  const auto session = std::make_shared<Session>("s", caller->key_id, kNewestRevision);
+  const auto session = std::make_shared<Session>("s", *caller, SessionFacts{.revision = kNewestLegacy});
   std::vector<std::string> refused;
   const auto call = [&](const std::string& text) {
     auto message = parse_message(text);
@@ -291,7 +291,7 @@ TEST_F(CallPolicy, TellsTheClientsOfAKeyThatTheirToolsChanged) {
   pump();
   EXPECT_EQ(endpoint_->counts().running_calls, 0U);
   const std::vector keys{KeyId{1}, KeyId{2}, KeyId{99}};
-  endpoint_->tools_changed(keys);  // what the streams carry is seen in the tests with sockets
+  endpoint_->lists_changed(keys, kToolsList);  // what the streams carry is seen in the tests with sockets
   EXPECT_TRUE(stream->is_open() && legacy->is_open());
 }
 

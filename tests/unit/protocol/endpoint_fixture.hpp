@@ -21,6 +21,8 @@ struct Request {
   Method method = Method::kPost;
   std::string path = "/mcp", query, body;
   std::string key = "one", authorization, accept, content_type = "application/json", version;
+  std::string mcp_method, mcp_name;
+  std::vector<transport::NamedText> params;  ///< Mcp-Param fields
   std::optional<std::string> session;
 };
 
@@ -36,6 +38,9 @@ struct Exchange {
     view.accept = request.accept;
     view.content_type = request.content_type;
     view.mcp_protocol_version = request.version;
+    view.mcp_method = request.mcp_method;
+    view.mcp_name = request.mcp_name;
+    view.params = request.params;
     view.has_mcp_session_id = request.session.has_value();
     if (request.session) view.mcp_session_id = *request.session;
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "access/gatekeeper.hpp"
+#include "base/json_writer.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "transport/http.hpp"
@@ -79,6 +81,8 @@ class FakeGatekeeper final : public access::Gatekeeper {
     }
     return Error{Errc::kUnauthenticated, "Invalid API key", ""};
   }
+  std::shared_ptr<const access::ProtectedResource> resource() const override { return oauth; }
+  bool is_fetching() const noexcept override { return fetching; }
   std::optional<DeniedKey> denied_key(std::string_view, std::string_view) const override { return denied; }
   std::vector<CallerPtr> set_policy(access::PolicyPtr) override { return {}; }
   access::PolicyPtr policy() const override { return nullptr; }
@@ -100,6 +104,8 @@ class FakeGatekeeper final : public access::Gatekeeper {
   bool is_trusted = true;
   std::optional<Error> refusal;  ///< of every key
   std::optional<DeniedKey> denied;
+  std::shared_ptr<const access::ProtectedResource> oauth;  ///< set before the endpoint is made
+  std::atomic<bool> fetching = false;                      ///< keys of an issuer are on their way
   std::string last_address;
   std::function<void()> after_check;  ///< what happens once, right behind the next check that a key passes
 
@@ -107,27 +113,70 @@ class FakeGatekeeper final : public access::Gatekeeper {
   std::function<void(KeyId)> revoked_;
 };
 
+inline plugin_runtime::Tool make_tool(std::string name) {
+  return {
+      .name = std::move(name),
+      .title = "A title",
+      .description = "What it does",
+      .plugin = "test",
+      .input_schema_json = R"({"type":"object"})",
+      .input_schema = JsonSchema::compile(R"({"type":"object"})").value(),
+  };
+}
+
 class FakeRegistry final : public plugin_runtime::ToolRegistry {
  public:
+  using Resource = plugin_runtime::Resource;
+  using Prompt = plugin_runtime::Prompt;
+
   explicit FakeRegistry(std::uint64_t generation) : generation_(generation) {}
 
   /// Keeps the tools sorted by name, as a registry does.
   plugin_runtime::Tool& add(std::string name) {
-    auto tool = std::make_unique<plugin_runtime::Tool>(plugin_runtime::Tool{
-        .name = std::move(name),
-        .title = "A title",
-        .description = "What it does",
-        .plugin = "test",
-        .input_schema_json = R"({"type":"object"})",
-        .input_schema = JsonSchema::compile(R"({"type":"object"})").value(),
-    });
-    auto& added = *tool;
-    owned_.push_back(std::move(tool));
-    tools_.insert(std::upper_bound(tools_.begin(), tools_.end(), &added,
-                                   [](const auto* a, const auto* b) { return a->name < b->name; }),
-                  &added);
-    return added;
+    return keep(owned_, tools_, std::make_unique<plugin_runtime::Tool>(make_tool(std::move(name))));
   }
+  /// A template when the URI is one.
+  Resource& add_resource(const std::string& name, const std::string& uri) {
+    auto resource = std::make_unique<Resource>(
+        Resource{.uri = uri, .name = name, .read = handler("resource:" + name), .complete = std::nullopt});
+    if (uri.find('{') == std::string::npos) return keep(owned_resources_, resources_, std::move(resource));
+    resource->uri_template = plugin_runtime::UriTemplate::parse(uri).value();
+    return keep(owned_resources_, templates_, std::move(resource));
+  }
+  Prompt& add_prompt(const std::string& name) {
+    return keep(
+        owned_prompts_, prompts_,
+        std::make_unique<Prompt>(Prompt{.name = name, .get = handler("prompt:" + name), .complete = std::nullopt}));
+  }
+  /// Of a resource or a prompt.
+  static plugin_runtime::Tool handler(std::string name) {
+    auto tool = make_tool(std::move(name));
+    tool.read_only = true;
+    return tool;
+  }
+
+  std::span<const Resource* const> resources() const noexcept override { return resources_; }
+  std::span<const Resource* const> templates() const noexcept override { return templates_; }
+  std::span<const Prompt* const> prompts() const noexcept override { return prompts_; }
+  plugin_runtime::FoundResource find_resource(std::string_view uri) const override {
+    for (const auto* resource : resources_)
+      if (resource->uri == uri) return {resource, {}};
+    for (const auto* resource : templates_)
+      if (auto variables = resource->uri_template->match(uri)) return {resource, std::move(*variables)};
+    return {};
+  }
+  const Resource* find_template(std::string_view text) const noexcept override {
+    const auto found =
+        std::find_if(templates_.begin(), templates_.end(), [&](const auto* resource) { return resource->uri == text; });
+    return found == templates_.end() ? nullptr : *found;
+  }
+  const Prompt* find_prompt(std::string_view name) const noexcept override {
+    const auto found =
+        std::find_if(prompts_.begin(), prompts_.end(), [&](const auto* prompt) { return prompt->name == name; });
+    return found == prompts_.end() ? nullptr : *found;
+  }
+  bool logs_to_clients() const noexcept override { return logs; }
+
   std::span<const plugin_runtime::Tool* const> tools() const noexcept override { return tools_; }
   const plugin_runtime::Tool* find(std::string_view name) const noexcept override {
     const auto found = std::find_if(tools_.begin(), tools_.end(), [&](const auto* tool) { return tool->name == name; });
@@ -137,14 +186,32 @@ class FakeRegistry final : public plugin_runtime::ToolRegistry {
   /// For tools that were added after it had been asked.
   void renew() noexcept { ++generation_; }
 
+  bool logs = false;  ///< a plugin sends log messages
+
  private:
+  template <class Item>
+  static Item& keep(std::vector<std::unique_ptr<Item>>& owned, std::vector<const Item*>& sorted,
+                    std::unique_ptr<Item> item) {
+    auto& added = *item;
+    owned.push_back(std::move(item));
+    sorted.insert(std::upper_bound(sorted.begin(), sorted.end(), &added,
+                                   [](const auto* a, const auto* b) { return a->name < b->name; }),
+                  &added);
+    return added;
+  }
+
   std::uint64_t generation_;
   std::vector<std::unique_ptr<plugin_runtime::Tool>> owned_;
+  std::vector<std::unique_ptr<Resource>> owned_resources_;
+  std::vector<std::unique_ptr<Prompt>> owned_prompts_;
   std::vector<const plugin_runtime::Tool*> tools_;
+  std::vector<const Resource*> resources_, templates_;
+  std::vector<const Prompt*> prompts_;
 };
 
 /// Has the tools "echo" (never blocks; answers its arguments), "fail" (a tool error) and "slow" (waits for
-/// finish_next()).
+/// finish_next()). What is read and prompted for has the arguments of its handler as text; a template finds nothing for
+/// the variable "gone".
 class FakePluginHost final : public plugin_runtime::PluginHost {
  public:
   FakePluginHost() {
@@ -190,14 +257,39 @@ class FakePluginHost final : public plugin_runtime::PluginHost {
 
  private:
   static void finish(plugin_runtime::ToolCall& call) {
+    using plugin_runtime::Outcome;
     plugin_runtime::ToolResult result;
-    result.is_error = call.tool->name == "fail" || call.cancelled;
-    result.outcome = call.cancelled    ? plugin_runtime::Outcome::kCancelled
-                     : result.is_error ? plugin_runtime::Outcome::kToolError
-                                       : plugin_runtime::Outcome::kOk;
-    result.content_json = R"([{"type":"text","text":"done"}])";
-    result.structured_json = result.is_error ? "" : json::to_text(call.arguments);
+    const auto arguments = json::to_text(call.arguments);
+    const bool is_gone = call.kind == Kind::kRead && arguments.find(R"("gone")") != std::string::npos;
+    result.is_error = call.tool->name == "fail" || call.cancelled || is_gone;
+    result.outcome = call.cancelled    ? Outcome::kCancelled
+                     : is_gone         ? Outcome::kNotFound
+                     : result.is_error ? Outcome::kToolError
+                                       : Outcome::kOk;
+    result.content_json = result.is_error ? R"([{"type":"text","text":"done"}])" : content_of(call, arguments);
+    if (call.kind == Kind::kPrompt) result.description = "What it does now";
+    if (call.kind == Kind::kTool && !result.is_error) result.structured_json = arguments;
     call.on_done(call, std::move(result));
+  }
+
+  using Kind = plugin_runtime::ToolCall::Kind;
+  static std::string content_of(const plugin_runtime::ToolCall& call, std::string_view arguments) {
+    std::string out;
+    JsonWriter json(out);
+    switch (call.kind) {
+      case Kind::kTool:
+        return R"([{"type":"text","text":"done"}])";
+      case Kind::kRead:
+        json.begin_array().begin_object().member("uri", call.target).member("text", arguments).end_object().end_array();
+        break;
+      case Kind::kPrompt:
+        json.begin_array().begin_object().member("role", "user").key("content").begin_object();
+        json.member("type", "text").member("text", arguments).end_object().end_object().end_array();
+        break;
+      case Kind::kComplete:
+        return R"({"values":["one","two"],"total":2,"hasMore":false})";
+    }
+    return out;
   }
 
   std::shared_ptr<FakeRegistry> registry_;
@@ -206,9 +298,10 @@ class FakePluginHost final : public plugin_runtime::PluginHost {
 /// Remembers what it was sent.
 class RecordingStream final : public transport::SseStream {
  public:
-  bool send(std::string_view event, std::string_view data) override {
+  using SseStream::send;
+  bool send(const Event& event) override {
     if (is_closed) return false;
-    events.push_back(std::string(event) + " " + std::string(data));
+    events.push_back(std::string(event.event) + " " + std::string(event.data));
     return true;
   }
   void close() override {

@@ -115,6 +115,25 @@ TEST(Encode, WritesResultsAndErrors) {
             R"({"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no \"x\""}})");
   EXPECT_EQ(encode_error({RpcCode::kParseError, "?", {}}),
             R"({"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"?"}})");
+  EXPECT_EQ(encode_error({RpcCode::kParseError, "?", {}, R"({"a":1})"}, Revision::k2026_07_28),
+            R"({"jsonrpc":"2.0","error":{"code":-32700,"message":"?","data":{"a":1}}})");
+}
+
+TEST(HttpStatusOf, IsNot200WhereTheRevisionSaysSo) {
+  struct Row {
+    RpcCode code;
+    unsigned legacy, modern;
+  };
+  for (const auto& [code, legacy, modern] :
+       {Row{RpcCode::kParseError, 400, 400}, Row{RpcCode::kInvalidRequest, 400, 400},
+        Row{RpcCode::kMethodNotFound, 200, 404}, Row{RpcCode::kInvalidParams, 200, 200},
+        Row{RpcCode::kInternalError, 200, 200}, Row{RpcCode::kServerError, 400, 400},
+        Row{RpcCode::kSessionNotFound, 404, 404}, Row{RpcCode::kResourceNotFound, 200, 200},
+        Row{RpcCode::kHeaderMismatch, 400, 400}, Row{RpcCode::kMissingCapability, 400, 400},
+        Row{RpcCode::kUnsupportedVersion, 400, 400}}) {
+    EXPECT_EQ(http_status_of(code, Revision::k2025_11_25), legacy) << static_cast<int>(code);
+    EXPECT_EQ(http_status_of(code, Revision::k2026_07_28), modern) << static_cast<int>(code);
+  }
 }
 
 }  // namespace

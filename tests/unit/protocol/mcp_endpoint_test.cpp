@@ -69,11 +69,10 @@ TEST_F(Endpoint, ChecksContentTypeAndAccept) {
 }
 
 TEST_F(Endpoint, RefusesVersionsItDoesNotSpeakExceptForAProbe) {
-  const auto refused = call(kPing, "2026-07-28");
+  const auto refused = call(kPing, "1999-01-01");
   EXPECT_EQ(refused.status, 400U);
   EXPECT_NE(refused.body.find("supported versions: 2024-11-05"), std::string::npos);
-  EXPECT_EQ(call(kPing, "1999-01-01").status, 400U);
-  const auto probe = call(R"({"jsonrpc":"2.0","id":"p","method":"server/discover","params":{}})", "2026-07-28");
+  const auto probe = call(R"({"jsonrpc":"2.0","id":"p","method":"server/discover","params":{}})", "1999-01-01");
   EXPECT_EQ(probe.status, 200U);
   EXPECT_NE(probe.body.find("-32601"), std::string::npos);
 }

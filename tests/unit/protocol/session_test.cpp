@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/base64url.hpp"
 #include "fakes.hpp"
 
 namespace toolhost::protocol {
@@ -32,25 +33,54 @@ class Sessions : public testing::Test {
   SessionTable table_{key_, kLimits};
 };
 
+SessionFacts facts_of(Revision revision) {
+  return {.revision = revision};
+}
+
 TEST(SessionSeal, RecognisesItsOwnIds) {
   const SessionSeal seal(sealing_key());
   for (const auto revision : {Revision::k2024_11_05, Revision::k2025_11_25}) {
-    const auto id = seal.make(KeyId{7}, revision);
-    EXPECT_EQ(seal.open(KeyId{7}, id), revision);
-    EXPECT_EQ(SessionSeal(sealing_key()).open(KeyId{7}, id), revision);
+    const SessionFacts facts{.revision = revision,
+                             .capabilities = {.sampling = true, .form = true},
+                             .kind = SessionFacts::Kind::kSse,
+                             .host = 70'000};
+    const auto id = seal.make(KeyId{7}, facts);
+    for (const auto& opened : {seal.open(KeyId{7}, id), SessionSeal(sealing_key()).open(KeyId{7}, id)}) {
+      ASSERT_TRUE(opened);
+      EXPECT_EQ(opened->revision, revision);
+      EXPECT_EQ(opened->capabilities, facts.capabilities);
+      EXPECT_EQ(opened->kind, facts.kind);
+      EXPECT_EQ(opened->host, 70'000U);
+    }
   }
-  EXPECT_NE(seal.make(KeyId{7}, kNewestRevision), seal.make(KeyId{7}, kNewestRevision));
+  EXPECT_FALSE(seal.open(KeyId{7}, seal.make(KeyId{7}, {}))->revision);
+  EXPECT_NE(seal.make(KeyId{7}, facts_of(kNewestLegacy)), seal.make(KeyId{7}, facts_of(kNewestLegacy)));
+}
+
+TEST(SessionSeal, RecognisesIdsOfTheFormerFormat) {
+  // Made for key 7 and 2025-06-18 by a host of the former format.
+  std::string bytes{
+      "\x01\x02"
+      "0123456789abcdef"};
+  const auto digest =
+      access::Hmac(sealing_key())
+          .digest({"toolhost session id", std::string_view("\0", 1), "7", std::string_view("\0", 1), bytes});
+  bytes.append(reinterpret_cast<const char*>(digest.data()), 16);
+  const auto opened = SessionSeal(sealing_key()).open(KeyId{7}, to_base64url(bytes));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->revision, Revision::k2025_06_18);
+  EXPECT_EQ(opened->capabilities, ClientCapabilities{});
 }
 
 TEST(SessionSeal, MakesVisibleAsciiThatFitsAHeader) {
-  const auto id = SessionSeal(sealing_key()).make(KeyId{7}, kNewestRevision);
-  EXPECT_EQ(id.size(), 46U);
+  const auto id = SessionSeal(sealing_key()).make(KeyId{7}, facts_of(kNewestLegacy));
+  EXPECT_EQ(id.size(), 55U);
   EXPECT_TRUE(std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
 }
 
 TEST(SessionSeal, RefusesAnotherKeyAnotherSealAndEveryChange) {
   const SessionSeal seal(sealing_key());
-  const auto id = seal.make(KeyId{7}, kNewestRevision);
+  const auto id = seal.make(KeyId{7}, facts_of(kNewestLegacy));
   EXPECT_FALSE(seal.open(KeyId{8}, id));
   EXPECT_FALSE(SessionSeal(sealing_key('x')).open(KeyId{7}, id));
   EXPECT_FALSE(seal.open(KeyId{7}, ""));
@@ -61,6 +91,44 @@ TEST(SessionSeal, RefusesAnotherKeyAnotherSealAndEveryChange) {
     changed[at] = changed[at] == 'A' ? 'B' : 'A';
     EXPECT_FALSE(seal.open(KeyId{7}, changed)) << at;
   }
+}
+
+TEST_F(Sessions, ThatWereEndedElsewhereAreUnknown) {
+  const auto here = table_.create(*kOne, kNewestLegacy, kStart);
+  SessionTable other{key_, kLimits};
+  const auto later = std::chrono::system_clock::now() + 1h;
+  ASSERT_NE(other.find(*kOne, here->id(), kStart), nullptr);
+  other.forget(KeyId{1}, access::sha256(here->id()), later);
+  EXPECT_EQ(other.find(*kOne, here->id(), kStart), nullptr) << "in memory";
+  SessionTable third{key_, kLimits};
+  third.forget(KeyId{1}, access::sha256(here->id()), later);
+  EXPECT_EQ(third.find(*kOne, here->id(), kStart), nullptr) << "recovered";
+  third.forget(KeyId{1}, access::sha256(here->id()), std::chrono::system_clock::now() - 1s);
+  EXPECT_NE(third.find(*kOne, here->id(), kStart), nullptr) << "not for ever";
+}
+
+TEST_F(Sessions, OfHttpAndSseDoNotStandInForEachOther) {
+  const auto stream = table_.open_stream(*kOne, std::make_shared<RecordingStream>());
+  EXPECT_EQ(table_.find(*kOne, stream->id(), kStart), nullptr);
+  EXPECT_EQ(table_.find_stream(*kOne, table_.create(*kOne, kNewestLegacy, kStart)->id()), nullptr);
+}
+
+TEST_F(Sessions, KeepWhatTheyAreToldForAClientThatComesBack) {
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto first = std::make_shared<RecordingStream>(), second = std::make_shared<RecordingStream>();
+  table_.attach(*kOne, session, first, {.token = "t"});
+  session->tell("1");
+  table_.detach(session, *first);
+  session->tell("2");
+  session->tell("3");
+  EXPECT_EQ(table_.attach(*kOne, session, second, {.token = "t", .after = 1}), SessionTable::Attaching::kAttached);
+  session->tell("4");
+  EXPECT_EQ(first->events, std::vector<std::string>{"message 1"});
+  EXPECT_EQ(second->events, (std::vector<std::string>{"message 2", "message 3", "message 4"}));
+  const auto third = std::make_shared<RecordingStream>();
+  EXPECT_EQ(table_.attach(*kOne, session, third, {.token = "t", .after = 3}), SessionTable::Attaching::kAttached);
+  EXPECT_TRUE(second->is_closed) << "a stream that is half-open does not keep its client out";
+  EXPECT_EQ(third->events, std::vector<std::string>{"message 4"});
 }
 
 TEST_F(Sessions, AreFoundByTheirKeyOnly) {
@@ -83,7 +151,7 @@ TEST_F(Sessions, AreRecoveredAfterARestart) {
 }
 
 TEST_F(Sessions, StayEnded) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   EXPECT_FALSE(table_.end(*kTwo, session->id(), kStart));
   EXPECT_TRUE(table_.end(*kOne, session->id(), kStart));
   EXPECT_EQ(table_.find(*kOne, session->id(), kStart), nullptr);
@@ -91,12 +159,12 @@ TEST_F(Sessions, StayEnded) {
 }
 
 TEST_F(Sessions, OfAKeyGiveWayLongestIdleFirst) {
-  const auto first = table_.create(*kOne, kNewestRevision, kStart);
-  const auto second = table_.create(*kOne, kNewestRevision, kStart);
-  const auto other = table_.create(*kTwo, kNewestRevision, kStart);
-  table_.create(*kOne, kNewestRevision, kStart);
+  const auto first = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto second = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto other = table_.create(*kTwo, kNewestLegacy, kStart);
+  table_.create(*kOne, kNewestLegacy, kStart);
   table_.find(*kOne, first->id(), kStart + 1s);
-  table_.create(*kOne, kNewestRevision, kStart + 2s);
+  table_.create(*kOne, kNewestLegacy, kStart + 2s);
   EXPECT_EQ(second->ended(), StopReason::kSessionEnded);
   EXPECT_FALSE(first->ended());
   EXPECT_FALSE(other->ended());
@@ -105,13 +173,13 @@ TEST_F(Sessions, OfAKeyGiveWayLongestIdleFirst) {
 }
 
 TEST_F(Sessions, AreForgottenWhenIdle) {
-  const auto idle = table_.create(*kOne, kNewestRevision, kStart);
-  const auto used = table_.create(*kOne, kNewestRevision, kStart);
-  const auto streaming = table_.create(*kOne, kNewestRevision, kStart);
+  const auto idle = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto used = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto streaming = table_.create(*kOne, kNewestLegacy, kStart);
   auto stream = std::make_shared<RecordingStream>();
   ASSERT_EQ(table_.attach(*kOne, streaming, stream), SessionTable::Attaching::kAttached);
   table_.find(*kOne, used->id(), kStart + 30min);
-  table_.create(*fakes::caller(17), kNewestRevision,
+  table_.create(*fakes::caller(17), kNewestLegacy,
                 kStart + 61min);  // of the same shard: its arrival is when somebody looks
   EXPECT_EQ(table_.size(), 3U);
   EXPECT_EQ(table_.find_remembered(*kOne, idle->id(), kStart + 61min), nullptr);
@@ -120,7 +188,7 @@ TEST_F(Sessions, AreForgottenWhenIdle) {
 }
 
 TEST_F(Sessions, HaveOneStreamAtATime) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto first = std::make_shared<RecordingStream>();
   const auto second = std::make_shared<RecordingStream>();
   EXPECT_EQ(table_.attach(*kOne, session, first), SessionTable::Attaching::kAttached);
@@ -130,7 +198,7 @@ TEST_F(Sessions, HaveOneStreamAtATime) {
 }
 
 TEST_F(Sessions, OfBothTransportsShareTheLimitOfStreams) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto stream = std::make_shared<RecordingStream>();
   const auto legacy = table_.open_stream(*kOne, stream);
   ASSERT_NE(legacy, nullptr);
@@ -154,7 +222,7 @@ TEST_F(Sessions, OfAStreamBelongToItsKeyAndEndWithIt) {
 }
 
 TEST_F(Sessions, RefuseAnIdThatIsOpen) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto call = std::make_shared<FakeCall>();
   EXPECT_EQ(session->open_call("7", call), Session::Opening::kOpened);
   EXPECT_EQ(session->open_call("7", call), Session::Opening::kDuplicate);
@@ -164,7 +232,7 @@ TEST_F(Sessions, RefuseAnIdThatIsOpen) {
 }
 
 TEST_F(Sessions, CancelOneCallByItsId) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto wanted = std::make_shared<FakeCall>(), other = std::make_shared<FakeCall>();
   session->open_call("7", wanted);
   session->open_call("8", other);
@@ -175,14 +243,14 @@ TEST_F(Sessions, CancelOneCallByItsId) {
 }
 
 TEST_F(Sessions, EndWithTheirKey) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto stream = std::make_shared<RecordingStream>(), legacy_stream = std::make_shared<RecordingStream>();
   table_.attach(*kOne, session, stream);
   table_.open_stream(*kOne, legacy_stream);
   const auto call = std::make_shared<FakeCall>(), lone_call = std::make_shared<FakeCall>();
   session->open_call("1", call);
   table_.without_session(*kOne)->open_call("c-1", lone_call);
-  const auto untouched = table_.create(*kTwo, kNewestRevision, kStart);
+  const auto untouched = table_.create(*kTwo, kNewestLegacy, kStart);
 
   table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
 
@@ -195,7 +263,7 @@ TEST_F(Sessions, EndWithTheirKey) {
 }
 
 TEST_F(Sessions, OfAKeyThatIsEnabledAgainBeginAnew) {
-  const auto before = table_.create(*kOne, kNewestRevision, kStart);
+  const auto before = table_.create(*kOne, kNewestLegacy, kStart);
   const auto seen = table_.endings();
   table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
   table_.verified(*kOne, seen);
@@ -204,18 +272,18 @@ TEST_F(Sessions, OfAKeyThatIsEnabledAgainBeginAnew) {
   EXPECT_TRUE(table_.without_session(*kOne)->ended()) << "another key was";
   table_.verified(*kOne, table_.endings());
   EXPECT_FALSE(table_.without_session(*kOne)->ended());
-  EXPECT_FALSE(table_.create(*kOne, kNewestRevision, kStart)->ended());
+  EXPECT_FALSE(table_.create(*kOne, kNewestLegacy, kStart)->ended());
   EXPECT_TRUE(before->ended());
 }
 
 TEST_F(Sessions, AreToldWhatConcernsTheirKeyOnceTheyAreInitialized) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
-  const auto without_stream = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
+  const auto without_stream = table_.create(*kOne, kNewestLegacy, kStart);
   const auto stream = std::make_shared<RecordingStream>(), legacy_stream = std::make_shared<RecordingStream>(),
              other_stream = std::make_shared<RecordingStream>();
   table_.attach(*kOne, session, stream);
   const auto legacy = table_.open_stream(*kOne, legacy_stream);
-  table_.open_stream(*kTwo, other_stream)->set_revision(kNewestRevision);
+  table_.open_stream(*kTwo, other_stream)->set_revision(kNewestLegacy);
   table_.tell(kOne->key_id, "first");
   legacy->set_revision(Revision::k2024_11_05);
   table_.tell(kOne->key_id, "second");
@@ -229,14 +297,14 @@ TEST_F(Sessions, AreToldWhatConcernsTheirKeyOnceTheyAreInitialized) {
 
 TEST_F(Sessions, OfAKeyThatHasEndedHaveEndedToo) {
   // A request that was verified just before the key was deleted looks for its session just after.
-  const auto id = table_.create(*kOne, kNewestRevision, kStart)->id();
-  const auto kept = table_.create(*kOne, kNewestRevision, kStart);
+  const auto id = table_.create(*kOne, kNewestLegacy, kStart)->id();
+  const auto kept = table_.create(*kOne, kNewestLegacy, kStart);
   table_.end_key(kOne->key_id, StopReason::kKeyRevoked, kStart);
   const auto call = std::make_shared<FakeCall>();
   EXPECT_EQ(table_.without_session(*kOne)->open_call("c-1", call), Session::Opening::kEnded);
   EXPECT_EQ(table_.without_session(*kOne)->ended(), StopReason::kKeyRevoked);
   EXPECT_EQ(table_.find(*kOne, id, kStart), nullptr);
-  EXPECT_EQ(table_.create(*kOne, kNewestRevision, kStart)->ended(), StopReason::kKeyRevoked);
+  EXPECT_EQ(table_.create(*kOne, kNewestLegacy, kStart)->ended(), StopReason::kKeyRevoked);
   const auto stream = std::make_shared<RecordingStream>();
   EXPECT_EQ(table_.attach(*kOne, kept, stream), SessionTable::Attaching::kEnded);
   const auto legacy = table_.open_stream(*kOne, stream);
@@ -246,12 +314,12 @@ TEST_F(Sessions, OfAKeyThatHasEndedHaveEndedToo) {
   EXPECT_EQ(table_.size(), 0U);
   EXPECT_FALSE(table_.without_session(*kTwo)->ended());
   // It is not remembered for ever.
-  table_.create(*fakes::caller(17), kNewestRevision, kStart + 10min);
+  table_.create(*fakes::caller(17), kNewestLegacy, kStart + 10min);
   EXPECT_FALSE(table_.without_session(*kOne)->ended());
 }
 
 TEST_F(Sessions, AllEndAtShutdown) {
-  const auto session = table_.create(*kOne, kNewestRevision, kStart);
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
   const auto stream = std::make_shared<RecordingStream>();
   table_.open_stream(*kTwo, stream);
   table_.end_all(StopReason::kShutdown);

@@ -34,7 +34,7 @@ TEST(ToolListing, WalksThroughAllToolsInOrder) {
   std::optional<std::string> cursor;
   int pages = 0;
   do {
-    auto page = read(listing.page(*caller, registry, kNewestRevision, cursor));
+    auto page = read(listing.page(*caller, registry, kNewestLegacy, cursor));
     seen.insert(seen.end(), page.names.begin(), page.names.end());
     cursor = std::move(page.next);
     ASSERT_LT(++pages, 10);
@@ -47,7 +47,7 @@ TEST(ToolListing, NeedsNoCursorWhenThePageIsExactlyFull) {
   fakes::FakeRegistry registry(1);
   for (const auto* const name : {"a", "b"}) registry.add(name);
   ToolListing listing(2);
-  EXPECT_FALSE(read(listing.page(*fakes::caller(1), registry, kNewestRevision, std::nullopt)).next);
+  EXPECT_FALSE(read(listing.page(*fakes::caller(1), registry, kNewestLegacy, std::nullopt)).next);
 }
 
 TEST(ToolListing, GoesOnAfterAToolThatIsGone) {
@@ -56,9 +56,9 @@ TEST(ToolListing, GoesOnAfterAToolThatIsGone) {
   for (const auto* const name : {"a", "c"}) after.add(name);
   ToolListing listing(2);
   const auto caller = fakes::caller(1);
-  const auto first = read(listing.page(*caller, before, kNewestRevision, std::nullopt));
+  const auto first = read(listing.page(*caller, before, kNewestLegacy, std::nullopt));
   EXPECT_EQ(first.names, (std::vector<std::string>{"a", "b"}));
-  const auto second = read(listing.page(*caller, after, kNewestRevision, first.next));
+  const auto second = read(listing.page(*caller, after, kNewestLegacy, first.next));
   EXPECT_EQ(second.names, (std::vector<std::string>{"c"}));
 }
 
@@ -68,10 +68,10 @@ TEST(ToolListing, EncodesANewGenerationAnew) {
   after.add("a").description = "changed";
   ToolListing listing(10);
   const auto caller = fakes::caller(1);
-  const auto old_page = listing.page(*caller, before, kNewestRevision, std::nullopt).value();
-  const auto new_page = listing.page(*caller, after, kNewestRevision, std::nullopt).value();
+  const auto old_page = listing.page(*caller, before, kNewestLegacy, std::nullopt).value();
+  const auto new_page = listing.page(*caller, after, kNewestLegacy, std::nullopt).value();
   EXPECT_NE(new_page.find("changed"), std::string::npos);
-  EXPECT_EQ(listing.page(*caller, before, kNewestRevision, std::nullopt).value(), old_page);
+  EXPECT_EQ(listing.page(*caller, before, kNewestLegacy, std::nullopt).value(), old_page);
 }
 
 /// Callers of tenants in one policy.
@@ -100,12 +100,12 @@ TEST_F(ListedByRights, WalksThroughTheToolsOfTheCallerAlone) {
   config_.tenants["acme"].deny = {{"b", {}}};
   ToolListing listing(2);
   const auto acme = caller("acme");
-  const auto first = read(listing.page(*acme, registry_, kNewestRevision, std::nullopt));
+  const auto first = read(listing.page(*acme, registry_, kNewestLegacy, std::nullopt));
   EXPECT_EQ(first.names, (std::vector<std::string>{"a", "c"}));
   // A cursor that names a tool which does not exist for the caller goes on behind it.
-  const auto others = read(listing.page(*caller("other"), registry_, kNewestRevision, std::nullopt));
+  const auto others = read(listing.page(*caller("other"), registry_, kNewestLegacy, std::nullopt));
   EXPECT_EQ(others.names, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(read(listing.page(*acme, registry_, kNewestRevision, others.next)).names,
+  EXPECT_EQ(read(listing.page(*acme, registry_, kNewestLegacy, others.next)).names,
             (std::vector<std::string>{"c", "d"}));
 }
 
@@ -116,7 +116,7 @@ TEST_F(ListedByRights, AgreesWithTheDecisionForEveryToolAndKey) {
   for (const auto* const tenant : {"acme", "other", "third"}) {
     for (const auto& scopes : {access::Scopes{}, access::Scopes{{"read", {}}}, access::Scopes{{"c", {}}, {"a*", {}}}}) {
       const auto one = caller(tenant, scopes);
-      const auto names = read(listing.page(*one, registry_, kNewestRevision, std::nullopt)).names;
+      const auto names = read(listing.page(*one, registry_, kNewestLegacy, std::nullopt)).names;
       for (const auto* const tool : registry_.tools()) {
         const bool is_allowed = one->grant->rights()->decide(facts_of(*tool), nullptr).allowed();
         EXPECT_EQ(listing.find(*one, registry_, tool->name).tool, is_allowed ? tool : nullptr);
@@ -158,7 +158,7 @@ TEST(ToolListing, RefusesCursorsThatItDidNotMake) {
   ToolListing listing(1);
   for (const auto* const cursor :
        {"", "0", "bogus", "YQ", "YWZ0ZXI6", "!!", "YWZ0ZXI6YQ=="}) {  // "YWZ0ZXI6": a mark without a name
-    const auto page = listing.page(*fakes::caller(1), registry, kNewestRevision, cursor);
+    const auto page = listing.page(*fakes::caller(1), registry, kNewestLegacy, cursor);
     ASSERT_FALSE(page) << cursor;
     EXPECT_EQ(page.error().code, Errc::kInvalidArgument);
   }

@@ -101,12 +101,13 @@ TEST(OriginPolicy, CorsFieldsNameTheOriginOnlyWhenThereIsOne) {
 }
 
 TEST(OriginPolicy, PreflightAllowsWhatMcpClientsSend) {
-  const std::string fields(OriginPolicy::preflight_fields());
+  const std::string fields = OriginPolicy::preflight_fields("content-type, mcp-param-region,x-other, mcp-param-b d");
   EXPECT_THAT(fields, HasSubstr("Access-Control-Allow-Methods: GET, POST, DELETE\r\n"));
   for (const char* name : {"Content-Type", "Accept", "Authorization", "X-API-Key", "Mcp-Session-Id",
                            "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"}) {
     EXPECT_THAT(fields, HasSubstr(name));
   }
+  EXPECT_THAT(fields, HasSubstr("Last-Event-ID, mcp-param-region\r\n"));
 }
 
 }  // namespace

@@ -106,6 +106,38 @@ TEST(RequestParser, FindsTheKnownFieldsWhateverTheirCase) {
   EXPECT_EQ(request.remote_address, "peer");
 }
 
+TEST(RequestParser, HandsOverTheFieldsOfArguments) {
+  ReadBuffer buffer;
+  append(buffer,
+         "POST / HTTP/1.1\r\nHost: h\r\nMcp-Param-Region:  eu \r\nMCP-PARAM-region: us\r\nMcp-Param-: x\r\n\r\n");
+  RequestParser parser(kMaxHead, kMaxBody);
+  ASSERT_EQ(parser.feed(buffer), Progress::kComplete);
+  const HttpRequest request = parser.request(buffer, "peer");
+  ASSERT_EQ(request.params.size(), 2U) << "both, so that whoever compares them sees that they differ";
+  EXPECT_EQ(request.params[0].name, "Region");
+  EXPECT_EQ(request.params[0].value, "eu");
+  EXPECT_EQ(request.params[1].value, "us");
+}
+
+TEST(RequestParser, RefusesMoreArgumentsThanAnybodySends) {
+  ReadBuffer buffer;
+  std::string head = "POST / HTTP/1.1\r\nHost: h\r\n";
+  for (int i = 0; i < 33; ++i) head += "Mcp-Param-a" + std::to_string(i) + ": 1\r\n";
+  append(buffer, head + "\r\n");
+  RequestParser parser(kMaxHead, kMaxBody);
+  ASSERT_EQ(parser.feed(buffer), Progress::kRefused);
+  EXPECT_EQ(parser.refusal().status, 431U);
+}
+
+TEST(RequestParser, JoinsRoutingFieldsThatCameTwice) {
+  ReadBuffer buffer;
+  append(buffer, "POST / HTTP/1.1\r\nHost: h\r\nMcp-Method: a\r\nMcp-Method: b\r\nMcp-Name: n\r\nmcp-name: m\r\n\r\n");
+  RequestParser parser(kMaxHead, kMaxBody);
+  ASSERT_EQ(parser.feed(buffer), Progress::kComplete);
+  EXPECT_EQ(parser.request(buffer, "peer").mcp_method, "a, b");
+  EXPECT_EQ(parser.request(buffer, "peer").mcp_name, "n, m");
+}
+
 TEST(RequestParser, JoinsAcceptLines) {
   ReadBuffer buffer;
   append(buffer, "GET / HTTP/1.1\r\nHost: h\r\nAccept: a/b\r\nX: y\r\nAccept: c/d\r\nAccept: e/f\r\n\r\n");

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 CHECK_ABI, INCLUDE_DIR, CLANG = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+GOLDEN_DIR = pathlib.Path(CHECK_ABI).parent
 HEADER = "toolhost/plugin.h"
 
 
@@ -15,11 +16,13 @@ class CheckAbi(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
         self.include = pathlib.Path(self.directory.name)
-        self.golden = self.include / "layout.golden"
+        self.golden = self.include / "layout-1.1.golden"
         (self.include / "toolhost").mkdir()
         self.text = (INCLUDE_DIR / HEADER).read_text()
         self.write(self.text)
-        self.assertEqual(self.layout("--write"), (0, ""))
+        for golden in GOLDEN_DIR.glob("layout-*.golden"):
+            (self.include / golden.name).write_text(golden.read_text())
+        self.assertEqual(self.layout(), (0, ""))
 
     def write(self, text):
         (self.include / HEADER).write_text(text)
@@ -33,7 +36,7 @@ class CheckAbi(unittest.TestCase):
         return done.returncode, done.stdout
 
     def layout(self, *options):
-        return self.check("layout", str(self.include), str(self.golden), *options)
+        return self.check("layout", str(self.include), str(self.include), *options)
 
     def assert_break(self, wanted):
         before = self.golden.read_text()
@@ -46,13 +49,22 @@ class CheckAbi(unittest.TestCase):
         self.assertEqual(self.layout(), (0, ""))
 
     def test_appended_function_passes_once_written(self):
-        self.change("TH_ON(any);\n} th_call_api;",
-                    "TH_ON(any);\n  th_status (*later)(th_call*) TH_ON(worker);\n} th_call_api;")
+        self.change("TH_ON(worker);\n#endif\n} th_call_api;",
+                    "TH_ON(worker);\n  th_status (*later)(th_call*) TH_ON(worker);\n#endif\n} th_call_api;")
         code, found = self.layout()
         self.assertEqual(code, 1)
         self.assertIn("--write", found)
         self.assertEqual(self.layout("--write"), (0, ""))
         self.assertEqual(self.layout(), (0, ""))
+
+    def test_append_to_a_closed_minor_is_a_break(self):
+        self.change("TH_ON(worker);\n#endif\n} th_call_api;",
+                    "TH_ON(worker);\n#endif\n  th_status (*later)(th_call*) TH_ON(worker);\n} th_call_api;")
+        self.assert_break("minor 0 is closed")
+
+    def test_constant_in_a_closed_minor_is_a_break(self):
+        self.change("#define TH_OK 0\n", "#define TH_OK 0\n#define TH_MAYBE 2\n")
+        self.assert_break("minor 0 is closed")
 
     def test_field_in_the_middle_is_a_break(self):
         self.change("const char* product;", "const char* brand;\n  const char* product;")

@@ -1,0 +1,40 @@
+#include "protocol/dispatcher.hpp"
+#include "protocol/encode_results.hpp"
+
+/// What a legacy session remembers: logging/setLevel, resources/subscribe and resources/unsubscribe.
+namespace toolhost::protocol {
+
+void Dispatcher::set_level(Message&& request, const RequestContext& context, ReplySink&& sink) {
+  if (!plugins_.registry()->logs_to_clients()) return sink(method_not_found(request, context));
+  const auto level = parse_log_level(text_param(request, "level").value_or(std::string_view()));
+  if (!level)
+    return sink(invalid_params(
+        request, "Invalid params: \"level\" must be debug, info, notice, warning, error, critical, alert or emergency",
+        context));
+  // Clients without a session share one: none sets the level of the others.
+  if (!context.shares_session) context.session->set_log_level(*level);
+  sink(encode_result(request.id, "{}"));
+}
+
+void Dispatcher::subscribe(Message&& request, const RequestContext& context, ReplySink&& sink) {
+  if (!capabilities_for(*context.caller).resources) return sink(method_not_found(request, context));
+  const auto uri = text_param(request, "uri");
+  if (!uri) return sink(invalid_params(request, "Invalid params: \"uri\" must be a string", context));
+  if (!may_read(*context.caller, *uri))
+    return sink(encode_error(resource_not_found(request.id, *uri, context.revision), context.revision));
+  if (!context.shares_session && !context.session->subscribe(std::string(*uri)))
+    return sink(encode_error({RpcCode::kInternalError,
+                              "This session follows as many resources as it may; unsubscribe from some", request.id},
+                             context.revision));
+  sink(encode_result(request.id, "{}"));
+}
+
+void Dispatcher::unsubscribe(Message&& request, const RequestContext& context, ReplySink&& sink) {
+  if (!capabilities_for(*context.caller).resources) return sink(method_not_found(request, context));
+  const auto uri = text_param(request, "uri");
+  if (!uri) return sink(invalid_params(request, "Invalid params: \"uri\" must be a string", context));
+  if (!context.shares_session) context.session->unsubscribe(*uri);
+  sink(encode_result(request.id, "{}"));
+}
+
+}  // namespace toolhost::protocol

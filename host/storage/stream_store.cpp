@@ -1,0 +1,383 @@
+#include "storage/stream_store.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/hex.hpp"
+#include "storage/job_limit.hpp"
+#include "storage/libpq.hpp"
+
+namespace toolhost::storage {
+namespace {
+
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+constexpr auto kTick = 1s;
+constexpr auto kSweep = 60s;
+constexpr auto kBackOff = 500ms;
+constexpr auto kJobLimit = 5s;
+constexpr auto kEndPatience = 2s;
+constexpr std::size_t kMostJobs = 10'000;  // while the database is away; the oldest go
+constexpr int kMostAnswersOfKey = 10'000;
+// First half of the advisory locks that living hosts hold; the second is the host's number.
+constexpr const char* kHostLock = "1952739187";
+// An answer that is not on disk yet is lost with the database only, and with it what the call did.
+constexpr const char* kSettings =
+    "set synchronous_commit = off; set lock_timeout = '2s'; set statement_timeout = '4s'; listen toolhost_sessions";
+
+class Store final : public StreamStore {
+ public:
+  Store(const DatabaseAddress& address, std::chrono::seconds keep)
+      : conninfo_(address.as_host()),
+        keep_(std::to_string(keep.count())),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        limit_(kJobLimit) {
+    append_conninfo(conninfo_, "connect_timeout", "3");
+  }
+
+  ~Store() override {
+    {
+      std::unique_lock lock(mutex_);
+      is_ending_ = true;
+      wake();
+      if (thread_.joinable() && !ended_.wait_for(lock, kEndPatience, [this] { return has_ended_; })) limit_.end_all();
+    }
+    if (thread_.joinable()) thread_.join();
+    disconnect();
+    ::close(wake_);
+  }
+
+  Result<> start() {
+    if (!connect()) {
+      return Error{Errc::kUnavailable, "the database is not available right now",
+                   one_line(PQerrorMessage(connection_.get()))};
+    }
+    thread_ = std::thread([this] { run(); });
+    return {};
+  }
+
+  void set_listener(Listener* listener) override {
+    {
+      const std::lock_guard lock(listener_mutex_);
+      listener_ = listener;
+      ++listener_number_;
+    }
+    knows_sessions_ = false;
+    wake();
+  }
+
+  [[nodiscard]] std::uint32_t host() const noexcept override { return host_; }
+  [[nodiscard]] bool is_available() const noexcept override { return is_available_; }
+
+  void keep(Answer answer) override {
+    add([this, answer = std::move(answer)] {
+      return done(
+          exec("insert into kept_answers (stream, tenant_id, key_id, state, message, expires_at) "
+               "values ($1::uuid, $2, $3, 'answered', $4, to_timestamp($5)) on conflict do nothing",
+               {answer.stream, std::to_string(value(answer.tenant)), std::to_string(value(answer.key)), answer.message,
+                seconds(answer.expires)}));
+    });
+  }
+
+  void look(Question question, std::function<void(Found)> on_found) override {
+    // The listener itself may ask: its mutex is held then.
+    add([this, listener = listener_number_.load(), question = std::move(question), on_found = std::move(on_found)] {
+      auto found = look_up(question);
+      const std::lock_guard lock(listener_mutex_);
+      if (listener == listener_number_ && listener_ != nullptr) on_found(std::move(found));
+      return true;  // who wants to know asks again
+    });
+  }
+
+  void send(std::uint32_t host, std::string message) override {
+    add([this, host = std::to_string(host), message = std::move(message)] {
+      return done(exec("insert into host_messages (host, message) select number, $2 from hosts where number = $1",
+                       {host, message})) &&
+             done(exec("notify toolhost_host_" + host));
+    });
+  }
+
+  void end_session(KeyId key, const SessionHash& id, Clock::time_point until) override {
+    const auto hash = "\\x" + to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
+    add([this, key = std::to_string(value(key)), hash, until = seconds(until)] {
+      return done(exec("insert into ended_sessions (id_hash, key_id, expires_at) values ($1, $2, to_timestamp($3)) "
+                       "on conflict do nothing",
+                       {hash, key, until})) &&
+             done(exec("notify toolhost_sessions"));
+    });
+  }
+
+  void forget_key(KeyId key) override {
+    add([this, key = std::to_string(value(key))] {
+      return done(exec("delete from kept_answers where key_id = $1", {key}));
+    });
+  }
+
+ private:
+  /// False: the connection was lost, and the job is to be done again.
+  using Job = std::function<bool()>;
+
+  static std::string seconds(Clock::time_point time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+  }
+
+  void add(Job job) {
+    const std::lock_guard lock(mutex_);
+    if (is_ending_) return;
+    if (jobs_.size() >= kMostJobs) jobs_.pop_front();
+    jobs_.push_back(std::move(job));
+    wake();
+  }
+
+  void wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+  }
+
+  // All below: the thread, but for start().
+
+  void run() {
+    while (!is_over()) {
+      if (connection_ == nullptr && !connect()) {
+        wait(kBackOff);
+        continue;
+      }
+      wait(std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - Steady::now()));
+      if (!work()) disconnect();
+    }
+    const std::lock_guard lock(mutex_);
+    has_ended_ = true;
+    ended_.notify_all();
+  }
+
+  /// Whether there is nothing more to do: what is queued at the end is done, as far as the connection allows.
+  bool is_over() {
+    const std::lock_guard lock(mutex_);
+    return is_ending_ && (jobs_.empty() || connection_ == nullptr);
+  }
+
+  void wait(std::chrono::milliseconds time) {
+    const int socket = connection_ == nullptr ? -1 : PQsocket(connection_.get());
+    std::array<pollfd, 2> waits{{{wake_, POLLIN, 0}, {socket, POLLIN, 0}}};
+    ::poll(waits.data(), waits.size(), static_cast<int>(std::max<std::int64_t>(time.count(), 0)));
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto read = ::read(wake_, &count, sizeof count);
+  }
+
+  /// False when the connection is lost.
+  bool work() {
+    if (PQconsumeInput(connection_.get()) == 0 || !do_jobs()) return false;
+    note_notifications();
+    if (Steady::now() >= next_tick_ && !tick()) return false;
+    if (!knows_sessions_.exchange(true) && !load_sessions()) return false;
+    return !has_letters_ || take_letters();
+  }
+
+  bool do_jobs() {
+    for (;;) {
+      Job job;
+      {
+        const std::lock_guard lock(mutex_);
+        if (jobs_.empty()) return true;
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+      }
+      if (job()) continue;
+      const std::lock_guard lock(mutex_);
+      jobs_.push_front(std::move(job));
+      return false;
+    }
+  }
+
+  void note_notifications() {
+    while (PGnotify* const notification = PQnotifies(connection_.get())) {
+      if (std::string_view(notification->relname) == "toolhost_sessions")
+        knows_sessions_ = false;
+      else
+        has_letters_ = true;
+      PQfreemem(notification);
+    }
+  }
+
+  bool tick() {
+    next_tick_ = Steady::now() + kTick;
+    {
+      const std::lock_guard lock(listener_mutex_);
+      if (listener_ != nullptr) listener_->on_tick();
+    }
+    if (Steady::now() >= next_sweep_) {
+      next_sweep_ = Steady::now() + kSweep;
+      return sweep();
+    }
+    return done(exec("select 1"));
+  }
+
+  bool load_sessions() {
+    const auto rows = exec("select id_hash, key_id, extract(epoch from expires_at)::bigint from ended_sessions");
+    if (!done(rows)) return false;
+    const std::lock_guard lock(listener_mutex_);
+    for (int row = 0; row < PQntuples(rows.get()) && listener_ != nullptr; ++row) {
+      const std::string bytes = from_hex(std::string_view(PQgetvalue(rows.get(), row, 0)).substr(2));
+      SessionHash hash{};
+      std::copy_n(bytes.begin(), std::min(bytes.size(), hash.size()), reinterpret_cast<char*>(hash.data()));
+      listener_->on_session_ended(KeyId{std::stoll(PQgetvalue(rows.get(), row, 1))}, hash,
+                                  Clock::time_point(std::chrono::seconds(std::stoll(PQgetvalue(rows.get(), row, 2)))));
+    }
+    return true;
+  }
+
+  bool take_letters() {
+    const auto rows = exec(
+        "with taken as (delete from host_messages where host = $1 returning id, message) "
+        "select message from taken order by id",
+        {std::to_string(host_)});
+    if (!done(rows)) return false;
+    has_letters_ = false;
+    const std::lock_guard lock(listener_mutex_);
+    for (int row = 0; row < PQntuples(rows.get()) && listener_ != nullptr; ++row)
+      listener_->on_message(PQgetvalue(rows.get(), row, 0));
+    return true;
+  }
+
+  /// What no longer serves anybody. The text of an answer goes first; that it was given is known for longer.
+  bool sweep() {
+    return done(exec("delete from kept_answers where expires_at < now()")) &&
+           done(exec("update kept_answers set message = '' where message <> '' and kept_at < now() - "
+                     "make_interval(secs => $1)",
+                     {keep_})) &&
+           done(
+               exec("update kept_answers k set message = '' from (select stream from (select stream, row_number() over "
+                    "(partition by key_id order by kept_at desc) as place from kept_answers where message <> '') p "
+                    "where place > $1) old where k.stream = old.stream",
+                    {std::to_string(kMostAnswersOfKey)})) &&
+           done(exec("delete from ended_sessions where expires_at < now()")) &&
+           done(exec("delete from host_messages where created_at < now() - interval '10 minutes'")) &&
+           done(exec("delete from hosts where started_at < now() - interval '7 days' and number <> $1 and "
+                     "pg_try_advisory_xact_lock($2, number)",
+                     {std::to_string(host_), kHostLock}));
+  }
+
+  Found look_up(const Question& question) {
+    if (connection_ == nullptr) return {};
+    const std::string key = std::to_string(value(question.key));
+    auto found = read(question.stream, key);
+    if (found) return *found;
+    if (!is_sane_) return {};
+    const bool is_other = question.host != 0 && question.host != host_;
+    if (is_other) {
+      const auto lock = exec("select pg_try_advisory_xact_lock($1, $2)", {kHostLock, std::to_string(question.host)});
+      if (PQresultStatus(lock.get()) != PGRES_TUPLES_OK) return {};
+      if (*PQgetvalue(lock.get(), 0, 0) == 'f') return {Fate::kRunning, {}};
+    }
+    // A transaction that is about to keep the answer is waited for: one of the two rows stays.
+    const auto verdict = exec(
+        "insert into kept_answers (stream, key_id, state, expires_at) values ($1::uuid, $2, 'lost', to_timestamp($3)) "
+        "on conflict do nothing",
+        {question.stream, key, seconds(question.expires)});
+    if (PQresultStatus(verdict.get()) != PGRES_COMMAND_OK) return {};
+    found = read(question.stream, key);
+    return found.value_or(Found{});
+  }
+
+  /// Nothing when nothing is kept, or the database did not say.
+  std::optional<Found> read(const std::string& stream, const std::string& key) {
+    const auto rows =
+        exec("select state, message from kept_answers where stream = $1::uuid and key_id = $2", {stream, key});
+    is_sane_ = PQresultStatus(rows.get()) == PGRES_TUPLES_OK;
+    if (!is_sane_ || PQntuples(rows.get()) == 0) return std::nullopt;
+    const bool is_lost = std::string_view(PQgetvalue(rows.get(), 0, 0)) == "lost";
+    return Found{is_lost ? Fate::kLost : Fate::kAnswered, PQgetvalue(rows.get(), 0, 1)};
+  }
+
+  bool connect() {
+    connection_.reset(PQconnectdb(conninfo_.c_str()));
+    if (PQstatus(connection_.get()) == CONNECTION_OK) {
+      socket_ = ::fcntl(PQsocket(connection_.get()), F_DUPFD_CLOEXEC, 0);
+      PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+      if (take_number()) {
+        knows_sessions_ = false;
+        has_letters_ = true;
+        is_available_ = true;
+        return true;
+      }
+    }
+    if (thread_.joinable()) disconnect();  // start() still wants to know why
+    return false;
+  }
+
+  /// The number that the host has had before a connection was lost stays its own: nobody else is given it.
+  bool take_number() {
+    if (!done(exec(kSettings))) return false;
+    if (host_ == 0) {
+      const auto number = exec("insert into hosts default values returning number");
+      if (PQresultStatus(number.get()) != PGRES_TUPLES_OK) return false;
+      host_ = static_cast<std::uint32_t>(std::stoul(PQgetvalue(number.get(), 0, 0)));
+    }
+    const auto text = std::to_string(host_);
+    const auto lock = exec("select pg_try_advisory_lock($1, $2)", {kHostLock, text});
+    return PQresultStatus(lock.get()) == PGRES_TUPLES_OK && *PQgetvalue(lock.get(), 0, 0) == 't' &&
+           done(exec("listen toolhost_host_" + text));
+  }
+
+  void disconnect() {
+    is_available_ = false;
+    connection_.reset();
+    if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+  }
+
+  PgResultPtr exec(const std::string& sql, const std::vector<std::string>& values = {}) {
+    const JobLimit::Watch watch(&limit_, socket_);
+    if (values.empty()) return PgResultPtr(PQexec(connection_.get(), sql.c_str()));
+    std::vector<const char*> texts;
+    for (const auto& value : values) texts.push_back(value.c_str());
+    return PgResultPtr(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(texts.size()), nullptr,
+                                    texts.data(), nullptr, nullptr, 0));
+  }
+
+  /// False when the connection is lost. What the database has refused is not tried again.
+  bool done(const PgResultPtr&) const { return PQstatus(connection_.get()) == CONNECTION_OK; }
+
+  std::string conninfo_;
+  const std::string keep_;
+  const int wake_;
+  JobLimit limit_;
+  std::atomic<std::uint32_t> host_{0};
+  std::atomic<bool> is_available_{false};
+  std::atomic<bool> knows_sessions_{false};
+
+  std::mutex mutex_;  // guards jobs_ and how it ends
+  std::condition_variable ended_;
+  std::deque<Job> jobs_;
+  bool is_ending_ = false, has_ended_ = false;
+
+  std::mutex listener_mutex_;  // held while the listener is called
+  Listener* listener_ = nullptr;
+  std::atomic<std::uint64_t> listener_number_{0};
+
+  PgConnectionPtr connection_;
+  int socket_ = -1;  ///< the connection's, a descriptor of our own
+  bool has_letters_ = true, is_sane_ = true;
+  Steady::time_point next_tick_{}, next_sweep_{};
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StreamStore>> StreamStore::start(const DatabaseAddress& address, std::chrono::seconds keep) {
+  auto store = std::make_unique<Store>(address, keep);
+  if (auto started = store->start(); !started) return started.error();
+  return std::unique_ptr<StreamStore>(std::move(store));
+}
+
+}  // namespace toolhost::storage

@@ -1,0 +1,178 @@
+// Two hosts on one database: what one begins, the other goes on with, or says what became of it.
+#include "integration/protocol/stream_client.hpp"
+
+namespace toolhost::protocol {
+namespace {
+
+using namespace std::chrono_literals;
+
+class TwoHostsTest : public McpHostTest {
+ protected:
+  TwoHostsTest() {
+    setup_.plugins = {"slow", "ledger", "ask"};
+    setup_.has_store = true;
+  }
+  void SetUp() override {
+    McpHostTest::SetUp();
+    other_ = start_host(postgres_.address(), directory_ / "store", events_, setup_);
+  }
+  void TearDown() override {
+    other_.stop();
+    if (start_again_) start();
+    McpHostTest::TearDown();
+  }
+  [[nodiscard]] std::uint16_t other() const { return other_.server->port(); }
+  RawResponse ask_other(std::string_view request) const {
+    RawClient client(other());
+    client.send(request);
+    return client.read_response();
+  }
+  /// What the other host says in the end: while it cannot know, it ends the stream, and the client asks again.
+  std::vector<SseEvent> come_back(const std::string& session, const std::string& seen) const {
+    std::vector<SseEvent> events;
+    eventually([&] {
+      events = StreamClient(other(), get_again(key_, session, seen)).rest();
+      return !events.empty();
+    });
+    return events;
+  }
+  /// As if the host had been killed: nobody is told anything.
+  void lose_first() {
+    stop();
+    start_again_ = true;
+  }
+  std::string times_booked(const std::string& marker) {
+    return postgres_.run_sql("select count(*) from ledger.entries where marker = '" + marker + "'");
+  }
+  StreamClient call_book(const std::string& session, const std::string& marker, int ms) const {
+    return {port_, http("POST", "/mcp", key_, session + kTakesStreams, book(marker, ms))};
+  }
+
+  McpHostParts other_;
+  bool start_again_ = false;  ///< what McpHostTest stops
+};
+
+TEST_F(TwoHostsTest, ASessionGoesOnAndEndsOnBoth) {
+  const auto session = open_session();
+  const auto ping = http("POST", "/mcp", key_, session, R"({"jsonrpc":"2.0","id":1,"method":"ping"})");
+  EXPECT_EQ(ask_other(ping).status, 200U);
+  EXPECT_EQ(ask(http("DELETE", "/mcp", key_, session)).status, 200U);
+  const auto ended = std::chrono::steady_clock::now();
+  EXPECT_TRUE(eventually([&] { return ask_other(ping).status == 404; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - ended, 1s);
+  // Also where it was never seen, and behind a restart.
+  stop();
+  start();
+  EXPECT_TRUE(eventually([&] { return ask(ping).status == 404; }));
+}
+
+TEST_F(TwoHostsTest, ARunningCallIsFollowedFromTheOtherHost) {
+  const auto session = open_session();
+  std::string seen;
+  {
+    auto client = call_book(session, "followed", 2500);
+    client.next();
+    seen = client.next().value_or(SseEvent{}).id;
+  }
+  StreamClient again(other(), get_again(key_, session, seen));
+  ASSERT_TRUE(again.is_stream()) << again.head;
+  const auto events = again.rest();
+  ASSERT_GE(events.size(), 2U);
+  EXPECT_NE(events[0].data.find("progress"), std::string::npos) << events[0].data;
+  EXPECT_NE(events.back().data.find("booked followed"), std::string::npos) << events.back().data;
+}
+
+TEST_F(TwoHostsTest, AnAnswerOutlivesItsHost) {
+  const auto session = open_session();
+  std::string seen;
+  {
+    auto client = call_book(session, "kept", 300);
+    seen = client.next().value_or(SseEvent{}).id;
+    EXPECT_NE(client.rest().back().data.find("booked kept"), std::string::npos);
+  }
+  lose_first();
+  for (int times = 0; times < 2; ++times) {
+    const auto events = come_back(session, seen);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_NE(events[0].data.find("booked kept"), std::string::npos) << events[0].data;
+  }
+}
+
+TEST_F(TwoHostsTest, ACallThatDiedWithItsHostSavedNothingAndSaysSo) {
+  const auto session = open_session();
+  auto client = call_book(session, "lost", 20'000);
+  const auto seen = client.next().value_or(SseEvent{}).id;
+  client.next();
+  lose_first();
+  for (int times = 0; times < 2; ++times) {
+    const auto events = come_back(session, seen);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_NE(events[0].data.find(R"("id":1)"), std::string::npos) << events[0].data;
+    EXPECT_NE(events[0].data.find("Nothing was saved: call again."), std::string::npos) << events[0].data;
+  }
+  EXPECT_EQ(times_booked("lost"), "0");
+}
+
+TEST_F(TwoHostsTest, ACallThatWasCancelledHasNoAnswerOnTheOtherHostEither) {
+  const auto session = open_session();
+  std::string seen;
+  {
+    auto client = call_book(session, "cancelled", 20'000);
+    client.next();
+    seen = client.next().value_or(SseEvent{}).id;
+  }
+  StreamClient again(other(), get_again(key_, session, seen));
+  ASSERT_TRUE(again.is_stream()) << again.head;
+  EXPECT_NE(again.next().value_or(SseEvent{}).data.find("progress"), std::string::npos);
+  post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}})", session);
+  const auto events = again.rest();
+  ASSERT_FALSE(events.empty());
+  EXPECT_NE(events.back().data.find("This call ended without an answer. Nothing was saved"), std::string::npos);
+  EXPECT_EQ(times_booked("cancelled"), "0");
+}
+
+TEST_F(TwoHostsTest, AQuestionIsAnsweredThroughTheOtherHost) {
+  const std::string hello =
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"t","version":"1"}}})";
+  const auto session = "Mcp-Session-Id: " + field(post(hello), "Mcp-Session-Id") + "\r\n";
+  StreamClient client(
+      port_, http("POST", "/mcp", key_, session + kTakesStreams, call("1", "close_ticket", R"({"title":"T-17"})")));
+  ASSERT_TRUE(client.is_stream()) << client.head;
+  client.next();
+  const auto question = client.next().value_or(SseEvent{}).data;
+  const auto at = question.find("\"id\":\"");
+  ASSERT_NE(at, std::string::npos) << question;
+  const auto id = question.substr(at + 6, question.find('"', at + 6) - at - 6);
+  const auto answer = R"({"jsonrpc":"2.0","id":")" + id + R"(","result":{"action":"accept","content":{"ok":true}}})";
+  EXPECT_EQ(ask_other(http("POST", "/mcp", add_key(), {}, answer)).status, 202U)
+      << "somebody else's: nothing comes of it";
+  EXPECT_EQ(ask_other(http("POST", "/mcp", key_, session, answer)).status, 202U);
+  const auto last = client.next().value_or(SseEvent{}).data;
+  EXPECT_NE(last.find(R"("closed":true)"), std::string::npos) << last;
+}
+
+TEST_F(TwoHostsTest, ARevokedKeyLeavesNothingBehind) {
+  const auto session = open_session();
+  auto client = call_book(session, "revoked", 200);
+  client.rest();
+  EXPECT_TRUE(eventually([&] { return postgres_.run_sql("select count(*) from toolhost.kept_answers") == "1"; }));
+  delete_key(key_);
+  EXPECT_TRUE(eventually([&] { return postgres_.run_sql("select count(*) from toolhost.kept_answers") == "0"; }));
+}
+
+TEST_F(TwoHostsTest, WithoutTheDatabaseStreamsLiveOnWhereTheyAre) {
+  const auto session = open_session();
+  auto client = call_book(session, "away", 200);
+  const auto seen = client.next().value_or(SseEvent{}).id;
+  client.rest();
+  postgres_.run_sql("alter role toolhost_app nologin");
+  postgres_.run_sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'toolhost_app'");
+  EXPECT_TRUE(eventually([&] { return !other_.streams->is_available(); }));
+  EXPECT_EQ(ask_other(get_again(key_, {}, seen)).status, 503U);
+  EXPECT_NE(StreamClient(port_, get_again(key_, {}, seen)).rest().back().data.find("booked away"), std::string::npos);
+  postgres_.run_sql("alter role toolhost_app login");
+  EXPECT_TRUE(eventually([&] { return other_.streams->is_available(); }));
+}
+
+}  // namespace
+}  // namespace toolhost::protocol
