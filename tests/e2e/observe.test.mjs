@@ -6,28 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import { command } from './support/helpdesk.mjs';
 import { eventually, Host, sleep } from './support/host.mjs';
 import { insertKeys } from './support/keys.mjs';
+import { metricsOf, parseMetrics, sum } from './support/metrics.mjs';
 import { buildOutsidePlugins } from './support/outside.mjs';
 import { post, rpc, SseStream } from './support/raw.mjs';
-
-/** Prometheus' text format as [{name, labels, value}]. */
-const parseMetrics = (text) =>
-  text
-    .split('\n')
-    .filter((line) => line && !line.startsWith('#'))
-    .map((line) => {
-      const [, name, labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)/.exec(line);
-      return {
-        name,
-        labels: Object.fromEntries([...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text]) => [key, text])),
-        value: Number(value),
-      };
-    });
-const metricsOf = async (host) => parseMetrics(await (await fetch(`${host.url}/metrics`)).text());
-/** Sum of the samples with these labels. */
-const sum = (samples, name, labels = {}) =>
-  samples
-    .filter((sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value))
-    .reduce((total, sample) => total + sample.value, 0);
 
 describe('seeing what it does', { timeout: 300_000 }, () => {
   const cleanups = [];

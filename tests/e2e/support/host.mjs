@@ -45,14 +45,15 @@ export async function freePort() {
   return port;
 }
 
-/** Runs a program to its end: {code, signal, stdout, stderr}. Killed after `limit` milliseconds. */
-export function run(program, args, { input = '', env = {}, limit = 60_000, cwd } = {}) {
+/** Runs a program to its end: {code, signal, stdout, stderr}. Killed after `limit` milliseconds, or by `signal`. */
+export function run(program, args, { input = '', env = {}, limit = 60_000, cwd, signal } = {}) {
   return new Promise((done, failed) => {
     const child = spawn(program, args, {
       cwd,
       env: { ...process.env, ...env },
       timeout: limit * SLOWNESS,
       killSignal: 'SIGKILL',
+      signal,
     });
     const out = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => (out[name] += text));

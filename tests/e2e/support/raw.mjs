@@ -35,6 +35,29 @@ export async function post(url, key, body, { path = '/mcp', headers = {}, signal
   return { status: response.status, headers: response.headers, body: text, message };
 }
 
+export const MODERN = '2026-07-28';
+
+/** The `_meta` that a request of the stateless era carries; `capabilities` of the client, `extra` members. */
+export const envelope = (capabilities = {}, extra = {}) => ({
+  'io.modelcontextprotocol/protocolVersion': MODERN,
+  'io.modelcontextprotocol/clientInfo': { name: 'toolhost-e2e', version: '1.0.0' },
+  'io.modelcontextprotocol/clientCapabilities': capabilities,
+  ...extra,
+});
+
+/** The headers that mirror the body of such a request. */
+export const modernHeaders = (method, params = {}) => {
+  const name = params.name ?? params.uri;
+  return { 'MCP-Protocol-Version': MODERN, 'Mcp-Method': method, ...(name && { 'Mcp-Name': name }) };
+};
+
+/** POSTs one request of the stateless era; answers as post(). */
+export const modern = (url, key, method, params = {}, { capabilities, headers, ...options } = {}) =>
+  post(url, key, rpc(method, { _meta: envelope(capabilities), ...params }), {
+    ...options,
+    headers: { ...modernHeaders(method, params), ...headers },
+  });
+
 /** tools/call: the result object. Throws when the answer is not a result. */
 export async function callTool(url, key, name, args, options) {
   const answer = await post(url, key, rpc('tools/call', { name, arguments: args }), options);
