@@ -17,12 +17,10 @@
 namespace toolhost::access {
 namespace {
 
-constexpr std::string_view kScheme = "hdsk_";
 constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 constexpr std::size_t kRandomCharacters = 26;  // 154 bits
 constexpr std::size_t kChecksumCharacters = 6;
-constexpr std::size_t kKeyLength = kScheme.size() + kRandomCharacters + kChecksumCharacters;
-constexpr std::size_t kPrefixLength = kScheme.size() + 6;
+static_assert(kKeyLength == kKeyScheme.size() + kRandomCharacters + kChecksumCharacters);
 constexpr std::size_t kSecretBytes = 32;
 
 bool is_base62(char c) noexcept {
@@ -148,7 +146,7 @@ Result<> create_secret(const std::string& file) {
 NewKey generate_key(const Secret& pepper) {
   std::string text;
   text.reserve(kKeyLength);
-  text.append(kScheme);
+  text.append(kKeyScheme);
   append_random_base62(text, kRandomCharacters);
   const auto checksum = checksum_of(text);
   text.append(checksum.data(), checksum.size());
@@ -161,13 +159,13 @@ NewKey generate_key(const Secret& pepper) {
 }
 
 std::string_view describe_malformed_key(std::string_view text) noexcept {
-  if (text.substr(0, kScheme.size()) != kScheme) return "does not start with hdsk_";
+  if (text.substr(0, kKeyScheme.size()) != kKeyScheme) return "does not start with hdsk_";
   if (text.size() != kKeyLength) {
     thread_local std::array<char, 48> buffer;
     const int length = std::snprintf(buffer.data(), buffer.size(), "%zu of %zu characters", text.size(), kKeyLength);
     return {buffer.data(), static_cast<std::size_t>(length)};
   }
-  if (!std::all_of(text.begin() + kScheme.size(), text.end(), is_base62)) {
+  if (!std::all_of(text.begin() + kKeyScheme.size(), text.end(), is_base62)) {
     return "holds a character that is neither a letter nor a digit";
   }
   const auto checksum = checksum_of(text.substr(0, kKeyLength - kChecksumCharacters));
@@ -178,7 +176,7 @@ std::string_view describe_malformed_key(std::string_view text) noexcept {
 }
 
 std::string_view public_prefix(std::string_view key) noexcept {
-  return key.substr(0, kPrefixLength);
+  return key.substr(0, kKeyPrefixLength);
 }
 
 Result<std::string_view> presented_key(std::string_view x_api_key, std::string_view authorization) {

@@ -8,7 +8,11 @@
 
 namespace toolhost::access {
 
-/// "hdsk_" + 26 random base62 characters + 6 base62 characters of the CRC-32 of everything before: 37 in all.
+/// "hdsk_" + 26 random base62 characters + 6 base62 characters of the CRC-32 of everything before.
+inline constexpr std::string_view kKeyScheme = "hdsk_";
+inline constexpr std::size_t kKeyLength = 37;
+inline constexpr std::size_t kKeyPrefixLength = 11;  ///< what of a key may be shown: "hdsk_" and six characters
+
 struct NewKey {
   Secret text;         ///< shown once
   std::string prefix;  ///< "hdsk_" and six characters

@@ -15,6 +15,10 @@
 
 namespace toolhost::access {
 
+void require(bool is_done) noexcept {
+  if (!is_done) std::abort();
+}
+
 void fill_random(std::span<std::uint8_t> bytes) noexcept {
   while (!bytes.empty()) {
     const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
@@ -48,15 +52,6 @@ struct Hmac::Context {
   }
   ~Context() { EVP_MAC_CTX_free(mac); }
 };
-
-namespace {
-
-// OpenSSL's HMAC fails only when memory is exhausted; a wrong digest would be worse than the end of the process.
-void require(bool done) noexcept {
-  if (!done) std::abort();
-}
-
-}  // namespace
 
 Hmac::Hmac(const Secret& key) noexcept {
   static std::atomic<std::uint64_t> last_id{0};

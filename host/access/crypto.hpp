@@ -10,6 +10,10 @@
 
 namespace toolhost::access {
 
+/// Ends the process when it was not done: what is asked this way fails only when memory is exhausted, and a wrong
+/// digest or an open box would be worse.
+void require(bool is_done) noexcept;
+
 /// Fills `bytes` from the kernel's generator (getrandom). Ends the process when there is none: no caller can go on
 /// without it.
 void fill_random(std::span<std::uint8_t> bytes) noexcept;

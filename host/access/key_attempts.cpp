@@ -9,9 +9,6 @@
 namespace toolhost::access {
 namespace {
 
-constexpr std::string_view kScheme = "hdsk_";
-constexpr std::size_t kKeyLength = 37;
-constexpr std::size_t kPrefixLength = 11;
 constexpr std::size_t kTailLength = 3;
 constexpr std::size_t kLongEnough = 16;  // of which three characters give nothing away
 constexpr std::size_t kLongestAddress = 64;
@@ -33,8 +30,8 @@ std::string tail_of(std::string_view presented) {
 
 /// A prefix is public only of what has the rest of a key behind it.
 std::string prefix_of(std::string_view presented) {
-  if (!presented.starts_with(kScheme) || presented.size() < kLongEnough) return {};
-  const auto prefix = presented.substr(0, kPrefixLength);
+  if (!presented.starts_with(kKeyScheme) || presented.size() < kLongEnough) return {};
+  const auto prefix = presented.substr(0, kKeyPrefixLength);
   return std::ranges::all_of(prefix, is_plain) ? std::string(prefix) : std::string();
 }
 
@@ -51,7 +48,7 @@ KeyFlaw flaw_of(std::string_view presented) noexcept {
   if (contains(presented, "${") || (presented.front() == '$') || presented.front() == '%') return KeyFlaw::kVariable;
   if (presented.size() > 7 && equals_ignoring_case(presented.substr(0, 7), "bearer ")) return KeyFlaw::kBearerInside;
   if (std::string_view("\"'`<").find(presented.front()) != std::string_view::npos) return KeyFlaw::kQuoted;
-  if (!presented.starts_with(kScheme)) return KeyFlaw::kOtherText;
+  if (!presented.starts_with(kKeyScheme)) return KeyFlaw::kOtherText;
   if (presented.find_first_of(" \t") != std::string_view::npos) return KeyFlaw::kSpaces;
   if (presented.size() < kKeyLength) return KeyFlaw::kTooShort;
   if (presented.size() > kKeyLength) return KeyFlaw::kTooLong;

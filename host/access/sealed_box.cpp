@@ -19,11 +19,6 @@ struct FreeContext {
 };
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 
-// Sealing fails only when memory is exhausted.
-void require(bool done) noexcept {
-  if (!done) std::abort();
-}
-
 unsigned char* bytes_of(std::string& text) noexcept {
   return reinterpret_cast<unsigned char*>(text.data());
 }

@@ -30,7 +30,7 @@ struct ReleaseJws {
   void operator()(cjose_jws_t* jws) const noexcept { cjose_jws_release(jws); }
 };
 
-Error refused(std::string why, std::string detail = {}) {
+Error bad_token(std::string why, std::string detail = {}) {
   return {Errc::kUnauthenticated, std::move(why), std::move(detail)};
 }
 
@@ -100,8 +100,8 @@ std::optional<SigningKeys::Key> usable_key(const json::Value& jwk) {
 /// An object, each member once.
 Result<json::Value> parse_object(json::Document& document, std::string_view text) {
   auto root = document.parse(text);
-  if (!root) return refused("it cannot be read.", root.error().message);
-  if (!root->is_object() || has_duplicate_members(*root)) return refused("it cannot be read.");
+  if (!root) return bad_token("it cannot be read.", root.error().message);
+  if (!root->is_object() || has_duplicate_members(*root)) return bad_token("it cannot be read.");
   return root;
 }
 
@@ -159,14 +159,14 @@ bool SigningKeys::has(std::string_view jwk) const {
 }
 
 Result<SignedToken> SignedToken::parse(std::string_view text) {
-  if (text.size() > kMostTokenBytes) return refused("it is too long.");
+  if (text.size() > kMostTokenBytes) return bad_token("it is too long.");
   // RFC 7515 section 7.1, checked here so that the library sees nothing else.
   const auto first = text.find('.');
   const auto second = first == std::string_view::npos ? first : text.find('.', first + 1);
-  if (second == std::string_view::npos || second + 1 == text.size()) return refused("it cannot be read.");
+  if (second == std::string_view::npos || second + 1 == text.size()) return bad_token("it cannot be read.");
   const auto header = from_base64url(text.substr(0, first));
   auto claims = from_base64url(text.substr(first + 1, second - first - 1));
-  if (!header || !claims || !from_base64url(text.substr(second + 1))) return refused("it cannot be read.");
+  if (!header || !claims || !from_base64url(text.substr(second + 1))) return bad_token("it cannot be read.");
   SignedToken token;
   token.text_ = text;
   token.claims_text_ = std::move(*claims);
@@ -189,17 +189,17 @@ Result<const SigningKeys::Key*> SignedToken::verify(const SigningKeys& keys,
                                                     std::span<const std::string_view> algorithms) const {
   const auto algorithm = text_claim(header_, "alg");
   if (!algorithm || !is_known(*algorithm) || std::ranges::find(algorithms, *algorithm) == algorithms.end())
-    return refused("it is not signed in a way that this server accepts.");
+    return bad_token("it is not signed in a way that this server accepts.");
   // RFC 7515 section 4.1.11: extensions that must be understood. None is; "b64" would change what is signed.
   if (has_claim(header_, "crit") || has_claim(header_, "b64"))
-    return refused("it uses an extension that this server does not know.");
+    return bad_token("it uses an extension that this server does not know.");
   const auto id = text_claim(header_, "kid");
-  if (has_claim(header_, "kid") && !id) return refused("it cannot be read.");
+  if (has_claim(header_, "kid") && !id) return bad_token("it cannot be read.");
   const auto* const key = keys.find(id, *algorithm);
   if (key == nullptr) return unknown_key();
   if (is_signed_with(text_, *key)) return key;
   // An issuer that does not name its only key may have changed it.
-  return id ? refused("its signature is wrong.") : unknown_key();
+  return id ? bad_token("its signature is wrong.") : unknown_key();
 }
 
 Result<std::chrono::system_clock::time_point> check_times(const json::Value& claims, bool needs_issued,
@@ -207,15 +207,15 @@ Result<std::chrono::system_clock::time_point> check_times(const json::Value& cla
   const double now = std::chrono::duration<double>(moment.time_since_epoch()).count();
   const auto expires = seconds_in(claims, "exp"), issued = seconds_in(claims, "iat");
   const bool is_issued_wrong = !issued && (needs_issued || has_claim(claims, "iat"));
-  if (!expires || is_issued_wrong) return refused("it does not say when it was issued and how long it is valid.");
-  if (now >= *expires + kLeewaySeconds) return refused("it has expired. Sign in again.");
+  if (!expires || is_issued_wrong) return bad_token("it does not say when it was issued and how long it is valid.");
+  if (now >= *expires + kLeewaySeconds) return bad_token("it has expired. Sign in again.");
   const auto valid_from = has_claim(claims, "nbf") ? seconds_in(claims, "nbf") : issued.value_or(0);
   if (!valid_from || std::max(*valid_from, issued.value_or(0)) > now + kLeewaySeconds)
-    return refused("it is from the future. The clock of this server or of the provider is wrong.");
-  using Clock = std::chrono::system_clock;
+    return bad_token("it is from the future. The clock of this server or of the provider is wrong.");
+  using SystemClock = std::chrono::system_clock;
   // Within what the clock can say: the year 2262 is its last.
   const auto end = std::chrono::duration<double>(std::min(*expires + kLeewaySeconds, 9e9));
-  return Clock::time_point(std::chrono::duration_cast<Clock::duration>(end));
+  return SystemClock::time_point(std::chrono::duration_cast<SystemClock::duration>(end));
 }
 
 std::optional<std::string_view> text_claim(const json::Value& object, std::string_view key) {

@@ -19,7 +19,6 @@ using WallTime = std::chrono::system_clock::time_point;
 using Digest = std::array<std::uint8_t, 32>;
 
 constexpr std::size_t kMostTokens = 10'000;
-constexpr std::string_view kKeyScheme = "hdsk_";
 constexpr std::size_t kShownCharacters = 6;
 
 /// `why` is half a sentence of SignedToken.

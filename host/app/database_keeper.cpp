@@ -22,7 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPeriod = 100ms;
+constexpr auto kLookEvery = 100ms;
 constexpr auto kUnusedFor = 2s;
 constexpr auto kReadyWithin = 60s;
 constexpr int kReadyDescriptor = 3;
@@ -82,7 +82,7 @@ int keep_database(const std::filesystem::path& data_dir, int ready_fd) {
   if (!runs_it) return kExitOk;  // somebody else does
   auto end = Deadline::after(kUnusedFor);
   for (;;) {
-    std::this_thread::sleep_for(kPeriod);
+    std::this_thread::sleep_for(kLookEvery);
     (*server)->supervise();
     if ((*server)->is_wanted()) return kExitOk;
     if ((*server)->is_used(end.has_passed())) {

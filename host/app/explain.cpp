@@ -21,7 +21,6 @@ using access::Step;
 using access::ToolFacts;
 using protocol::facts_of;
 
-constexpr std::size_t kPrefixLength = 11;  // "hdsk_" and six characters
 constexpr std::string_view kKeyStart = "hdsk_";
 
 /// Takes the steps of one call.
@@ -209,12 +208,12 @@ Result<std::string> beginning_of_key(std::string_view given) {
   while (given.ends_with('.')) given.remove_suffix(1);  // as `key list` shows it
   if (given.empty() || !given.starts_with(kKeyStart.substr(0, std::min(given.size(), kKeyStart.size()))))
     return Error{Errc::kInvalidArgument, "a key begins with 'hdsk_'; 'toolhost key list' shows them", ""};
-  if (given.size() <= kPrefixLength) return std::string(given);
+  if (given.size() <= access::kKeyPrefixLength) return std::string(given);
   const auto flaw = access::describe_malformed_key(given);
-  if (flaw.empty()) return std::string(given.substr(0, kPrefixLength));
+  if (flaw.empty()) return std::string(given.substr(0, access::kKeyPrefixLength));
   return Error{Errc::kInvalidArgument,
                "this is neither a key (" + std::string(flaw) + ") nor the beginning of its first " +
-                   std::to_string(kPrefixLength) + " characters; 'toolhost key list' shows them",
+                   std::to_string(access::kKeyPrefixLength) + " characters; 'toolhost key list' shows them",
                ""};
 }
 

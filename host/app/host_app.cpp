@@ -13,6 +13,7 @@
 #include "app/commands/exit_code.hpp"
 #include "app/config/config_check.hpp"
 #include "app/control_handlers.hpp"
+#include "app/end_signals.hpp"
 #include "app/file_watch.hpp"
 #include "app/host_parts.hpp"
 #include "app/http_front.hpp"
@@ -46,16 +47,6 @@ Result<Secret> load_secret(const std::optional<SecretReference>& reference, cons
   return resolve_key(*reference);
 }
 
-/// Blocks the signals that end the host, for this thread and all that it starts, so that the main loop receives them.
-sigset_t block_end_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error code, not the end of the process
-  return signals;
-}
-
 /// Looks after the embedded database until a signal asks the host to end. SIGHUP reloads, but when the terminal is gone
 /// that the host was started from: then it ends with it.
 void run_until_signal(const sigset_t& signals, storage::EmbeddedPostgres* database, ConfigurationControl& control) {
@@ -79,7 +70,7 @@ void end_at_next_signal(const sigset_t& signals) {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-int fail(const Error& error) {
+int stop_with(const Error& error) {
   std::cerr << "toolhost: " << error.message << "\n";
   if (!error.detail.empty()) std::cerr << "  " << error.detail << "\n";
   return exit_code_of(error.code);
@@ -457,7 +448,7 @@ int serve(LoadedConfig loaded, std::function<LoadedConfig()> load) {
   WatchedPaths paths = watched_paths(loaded);
   const auto config = std::make_shared<const HostConfig>(std::move(loaded.config));
   Host host;
-  if (const auto built = build(host, config, std::move(paths), load); !built) return fail(built.error());
+  if (const auto built = build(host, config, std::move(paths), load); !built) return stop_with(built.error());
 
   print_welcome(*config, listening_on(host), host.first_key);
   host.first_key.reset();

@@ -22,21 +22,14 @@ bool is_from_this_machine(const transport::HttpRequest& request) {
   return (peer.starts_with("127.") || peer == "::1") && transport::is_loopback_authority(request.host);
 }
 
-void write_texts(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  json.key(name).begin_array();
-  for (const auto& text : texts) json.string(text);
-  json.end_array();
-}
-
 void answer_ready(const ReadinessReport& report, transport::HttpResponse& response) {
   const bool is_ready = report.reasons.empty();
   response.status = is_ready ? 200 : 503;
   response.content_type = "application/json";
   JsonWriter json(response.body);
   json.begin_object().member("status", is_ready ? "ready" : "not ready");
-  write_texts(json, "reasons", report.reasons);
-  write_texts(json, "warnings", report.warnings);
+  if (!report.reasons.empty()) json.member("reasons", report.reasons);
+  if (!report.warnings.empty()) json.member("warnings", report.warnings);
   json.end_object();
 }
 

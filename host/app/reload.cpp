@@ -40,7 +40,7 @@ std::string place_of(const ConfigProblem& problem) {
   return problem.line > 0 ? name + ":" + std::to_string(problem.line) : name;
 }
 
-std::string joined(const std::vector<std::string>& lines) {
+std::string as_lines(const std::vector<std::string>& lines) {
   std::string text;
   for (const auto& line : lines) text += (text.empty() ? "" : "\n") + line;
   return text;
@@ -293,7 +293,7 @@ class Control final : public ConfigurationControl {
     if (is_told) return;  // tried again, and the same came of it
     // Looked at and found the same: no event, unless it ends a warning.
     if (report.applied && !is_new && lines.empty() && !was_refused) return;
-    const std::string summary = lines.empty() ? "nothing has changed" : joined(lines);
+    const std::string summary = lines.empty() ? "nothing has changed" : as_lines(lines);
     const std::string file = started_with_->file.string();
     parts_.events.emit(observability::ConfigurationReloaded{.applied = report.applied,
                                                             .generation = report.generation,

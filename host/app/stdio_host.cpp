@@ -8,6 +8,7 @@
 #include "access/gatekeeper.hpp"
 #include "app/config/config_check.hpp"
 #include "app/database_keeper.hpp"
+#include "app/end_signals.hpp"
 #include "app/host_app.hpp"
 #include "app/host_parts.hpp"
 #include "base/deadline.hpp"
@@ -31,7 +32,7 @@ constexpr std::size_t kSegmentBytes = std::size_t{1} << 20;
 constexpr std::size_t kReserveBytes = std::size_t{256} * 1024;
 constexpr auto kWatchPeriod = 1s;
 // serve may be starting again, and goes before a keeper.
-constexpr auto kDatabaseSilence = 6s;
+constexpr auto kKeeperSilence = 6s;
 // Clients send SIGTERM two seconds after they have closed their end.
 constexpr auto kDrain = 300ms, kPluginsEnd = 100ms, kShip = 300ms, kEnd = 1100ms;
 
@@ -155,14 +156,6 @@ Result<> build(StdioHost& host, const HostConfig& config, const std::shared_ptr<
   return build_endpoint(host, config, pipe, std::move(key));
 }
 
-sigset_t block_end_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
 /// Waits for the end; meanwhile the embedded database is begun again should whoever ran it have gone for good.
 void wait_for_end(const sigset_t& signals, const StdioHost& host, const HostConfig& config) {
   const timespec period{std::chrono::seconds(kWatchPeriod).count(), 0};
@@ -171,9 +164,9 @@ void wait_for_end(const sigset_t& signals, const StdioHost& host, const HostConf
     if (sigtimedwait(&signals, nullptr, &period) > 0) return;
     if (!host.database.embedded) continue;
     host.database.embedded->supervise();
-    const bool is_away = host.database.embedded->pid() < 0 && host.gatekeeper->unconfirmed_for() > kDatabaseSilence;
+    const bool is_away = host.database.embedded->pid() < 0 && host.gatekeeper->unconfirmed_for() > kKeeperSilence;
     if (!is_away || !next_keeper.has_passed()) continue;
-    next_keeper = Deadline::after(kDatabaseSilence);
+    next_keeper = Deadline::after(kKeeperSilence);
     std::thread([directory = config.data_dir] { start_database_keeper(directory); }).detach();
   }
 }

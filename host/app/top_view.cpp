@@ -16,12 +16,6 @@ using std::chrono::microseconds;
 
 constexpr std::size_t kLinesOfTable = 10;  // of each of three tables, when nothing says how much room there is
 
-void write_texts(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
-  json.key(name).begin_array();
-  for (const auto& text : texts) json.string(text);
-  json.end_array();
-}
-
 void write(JsonWriter& json, const HostStatus& status) {
   json.begin_object().member("version", status.version).member("config_file", status.config_file);
   json.key("generation").unsigned_integer(status.generation).key("uptime_s").integer(status.uptime.count());
@@ -30,8 +24,8 @@ void write(JsonWriter& json, const HostStatus& status) {
   json.key("running_calls").unsigned_integer(status.running_calls);
   json.key("queued_calls").unsigned_integer(status.queued_calls);
   json.key("ready").boolean(status.readiness.reasons.empty());
-  write_texts(json, "reasons", status.readiness.reasons);
-  write_texts(json, "warnings", status.readiness.warnings);
+  json.member("reasons", status.readiness.reasons);
+  json.member("warnings", status.readiness.warnings);
   json.end_object();
 }
 

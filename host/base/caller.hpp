@@ -1,6 +1,9 @@
 #pragma once
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -13,6 +16,7 @@ class Grant;
 
 /// What a person, and so each of their keys, is in a tenant. Later ones may do all that earlier ones may.
 enum class Role { kViewer, kAgent, kAdmin };
+inline constexpr std::array kRoles{Role::kViewer, Role::kAgent, Role::kAdmin};
 
 /// "viewer", "agent", "admin": as configuration, protocols and plugins name it.
 constexpr const char* to_string(Role role) noexcept {
@@ -25,6 +29,13 @@ constexpr const char* to_string(Role role) noexcept {
       return "admin";
   }
   return "unknown";
+}
+
+/// The role of that name; nothing for other words.
+constexpr std::optional<Role> role_named(std::string_view name) noexcept {
+  for (const Role role : kRoles)
+    if (name == to_string(role)) return role;
+  return std::nullopt;
 }
 
 /// A person whom the operator has named as belonging to a tenant.

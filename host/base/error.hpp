@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 
 #include <boost/assert/source_location.hpp>
 
@@ -34,6 +35,10 @@ struct Error {
   std::string message;
   std::string detail;
 };
+
+inline Error error_of(Errc code, std::string message, std::string detail = {}) {
+  return {code, std::move(message), std::move(detail)};
+}
 
 /// Makes Result<T>::value() throw std::runtime_error with the message (found by argument-dependent lookup).
 [[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);

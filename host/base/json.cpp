@@ -163,6 +163,12 @@ simdjson::simdjson_result<Value> find(const Value& value, std::string_view key) 
   return value.at_key(key);
 }
 
+std::optional<std::string_view> text_in(const Value& object, std::string_view key) noexcept {
+  std::string_view text;
+  if (find(object, key).get(text) != simdjson::SUCCESS) return std::nullopt;
+  return text;
+}
+
 void append_text(std::string& out, const Value& value) {
   JsonWriter writer(out);
   write(writer, value);

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,9 @@ DocumentPtr acquire_document();
 
 /// The member, or an error (which converts to nothing: use get() or error()) when `value` is no object or lacks it.
 simdjson::simdjson_result<Value> find(const Value& value, std::string_view key) noexcept;
+
+/// The member as text, a view into its document; nothing when it is absent or no text, or `object` is no object.
+std::optional<std::string_view> text_in(const Value& object, std::string_view key) noexcept;
 
 /// The value as compact JSON text.
 std::string to_text(const Value& value);

@@ -180,6 +180,12 @@ JsonWriter& JsonWriter::key(std::string_view name) {
   return *this;
 }
 
+JsonWriter& JsonWriter::member(std::string_view name, std::span<const std::string> texts) {
+  key(name).begin_array();
+  for (const auto& text : texts) string(text);
+  return end_array();
+}
+
 JsonWriter& JsonWriter::string(std::string_view text) {
   separate();
   append_json_string(out_, text);

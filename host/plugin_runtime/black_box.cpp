@@ -16,7 +16,7 @@ struct Running {
   std::string_view plugin, tool, request_id;
 };
 // Constant-initialised and in the executable, so that reading it in a signal handler neither allocates nor locks.
-constinit thread_local Running running;
+constinit thread_local Running running_call;
 
 constexpr std::array kFatalSignals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 std::array<struct sigaction, NSIG> previous_actions;
@@ -67,10 +67,11 @@ void report(const char* cause) noexcept {
   if (reported.test_and_set()) return;
   Line line;
   line << "toolhost: fatal " << cause;
-  if (running.plugin.empty()) {
+  if (running_call.plugin.empty()) {
     line << " outside of plugins\n";
   } else {
-    line << " in plugin " << running.plugin << ", tool " << running.tool << ", request " << running.request_id << "\n";
+    line << " in plugin " << running_call.plugin << ", tool " << running_call.tool << ", request "
+         << running_call.request_id << "\n";
   }
   line.write();
 }
@@ -104,13 +105,13 @@ void install_black_box() {
 }
 
 BlackBoxScope::BlackBoxScope(std::string_view plugin, std::string_view tool, std::string_view request_id) noexcept
-    : outer_plugin_(running.plugin), outer_tool_(running.tool), outer_request_id_(running.request_id) {
-  running = {plugin, tool, request_id};
+    : outer_plugin_(running_call.plugin), outer_tool_(running_call.tool), outer_request_id_(running_call.request_id) {
+  running_call = {plugin, tool, request_id};
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 BlackBoxScope::~BlackBoxScope() {
-  running = {outer_plugin_, outer_tool_, outer_request_id_};
+  running_call = {outer_plugin_, outer_tool_, outer_request_id_};
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

@@ -6,13 +6,6 @@
 namespace toolhost::plugin_runtime {
 namespace {
 
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) == simdjson::SUCCESS && member.get(text) == simdjson::SUCCESS) return text;
-  return {};
-}
-
 /// What was filled in against "requestedSchema". A schema that is none asks for nothing.
 bool conforms(std::string_view params_json, const json::Value& content) {
   const auto document = json::acquire_document();
@@ -41,12 +34,13 @@ bool is_answer(AskKind kind, std::string_view params_json, std::string_view answ
   switch (kind) {
     case AskKind::kForm:
     case AskKind::kUrl: {
-      const auto action = text_member(*answer, "action");
+      const auto action = json::text_in(*answer, "action").value_or("");
       if (action == "decline" || action == "cancel") return true;
       return action == "accept" && (kind == AskKind::kUrl || is_filled_in(params_json, *answer));
     }
     case AskKind::kSampling:
-      return !text_member(*answer, "role").empty() && json::find(*answer, "content").error() == simdjson::SUCCESS;
+      return !json::text_in(*answer, "role").value_or("").empty() &&
+             json::find(*answer, "content").error() == simdjson::SUCCESS;
     case AskKind::kRoots:
       return json::find(*answer, "roots").get(member) == simdjson::SUCCESS && member.is_array();
   }

@@ -29,14 +29,10 @@ bool is_key(std::string_view key) noexcept {
   });
 }
 
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
-  std::string_view text;
-  return json::find(object, name).get(text) == simdjson::SUCCESS ? text : std::string_view();
-}
-
 bool is_object_schema(const json::Value& params) {
   const auto schema = json::find(params, "requestedSchema");
-  if (schema.error() != simdjson::SUCCESS || text_member(schema.value_unsafe(), "type") != "object") return false;
+  if (schema.error() != simdjson::SUCCESS || json::text_in(schema.value_unsafe(), "type").value_or("") != "object")
+    return false;
   const auto properties = json::find(schema.value_unsafe(), "properties");
   return properties.error() == simdjson::SUCCESS && properties.value_unsafe().is_object() &&
          JsonSchema::compile(json::to_text(schema.value_unsafe())).has_value();
@@ -49,11 +45,12 @@ const char* missing_in(const json::Value& params, AskKind kind) {
   std::int64_t tokens = 0;
   switch (kind) {
     case AskKind::kForm:
-      if (text_member(params, "message").empty()) return "a form needs \"message\"";
+      if (json::text_in(params, "message").value_or("").empty()) return "a form needs \"message\"";
       return is_object_schema(params) ? nullptr : "a form needs \"requestedSchema\", a schema of an object";
     case AskKind::kUrl:
-      if (text_member(params, "message").empty()) return "a URL needs \"message\"";
-      return is_absolute_uri(text_member(params, "url")) ? nullptr : "a URL needs \"url\", an absolute one";
+      if (json::text_in(params, "message").value_or("").empty()) return "a URL needs \"message\"";
+      return is_absolute_uri(json::text_in(params, "url").value_or("")) ? nullptr
+                                                                        : "a URL needs \"url\", an absolute one";
     case AskKind::kSampling:
       if (json::find(params, "messages").get(messages) != simdjson::SUCCESS || messages.size() == 0)
         return "sampling needs \"messages\"";

@@ -42,7 +42,7 @@ Errc code_of(Outcome outcome) noexcept {
 }
 
 /// The text blocks of a result.
-std::string text_of(std::string_view content_json) {
+std::string first_text_of(std::string_view content_json) {
   const auto document = json::acquire_document();
   const auto content = document->parse(content_json);
   std::string text;
@@ -75,7 +75,7 @@ Result<ToolCallPtr> make_job_call(RegistryPtr registry, const Tool& job, CallerP
 
 Result<std::string> job_answer(ToolResult&& result) {
   if (!result.is_error) return result.structured_json.empty() ? "{}" : std::move(result.structured_json);
-  return Error{code_of(result.outcome), text_of(result.content_json), std::move(result.detail)};
+  return Error{code_of(result.outcome), first_text_of(result.content_json), std::move(result.detail)};
 }
 
 bool wants_more(std::string_view answer) {

@@ -5,13 +5,10 @@
 #include <thread>
 
 #include "plugin_runtime/black_box.hpp"
+#include "plugin_runtime/definition_fields.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
-
-Error refusal(std::string reason) {
-  return {Errc::kInvalidArgument, std::move(reason), {}};
-}
 
 // Jobs move many rows at a time, and their results stay in this process.
 

@@ -10,7 +10,7 @@
 namespace toolhost::plugin_runtime {
 namespace {
 
-constexpr std::string_view kMark = "x-sensitive";
+constexpr std::string_view kSensitiveMark = "x-sensitive";
 constexpr std::string_view kRedacted = "[redacted]";
 
 using Places = std::vector<std::uint32_t>;
@@ -108,7 +108,7 @@ class SensitiveMembersCompiler {
       const auto at = step(pointer, name);
       bool flag = false;
       std::string_view text;
-      if (name == kMark && value.get(flag) == simdjson::SUCCESS && flag) {
+      if (name == kSensitiveMark && value.get(flag) == simdjson::SUCCESS && flag) {
         raw_[place].is_sensitive = raw_[place].leads_to_sensitive = true;
       } else if (name == "$ref" || name == "$dynamicRef") {
         if (value.get(text) == simdjson::SUCCESS) add_reference(place, text);

@@ -1,15 +1,13 @@
 #include "plugin_runtime/uri_template.hpp"
 
+#include "plugin_runtime/definition_fields.hpp"
+
 #include <algorithm>
 
 #include "base/json.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
-
-Error refusal(std::string reason) {
-  return {Errc::kInvalidArgument, std::move(reason), {}};
-}
 
 bool is_letter(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -9,11 +9,6 @@ constexpr std::size_t kMostNameBytes = 200;
 constexpr std::size_t kMostEmailBytes = 254;  // RFC 5321 section 4.5.3.1
 constexpr std::size_t kMostDomainBytes = 253;
 
-std::string_view text_of(const json::Value& claims, std::string_view key) {
-  std::string_view text;
-  return json::find(claims, key).get(text) == simdjson::SUCCESS ? text : std::string_view();
-}
-
 std::string clean_name(std::string_view text) {
   std::string name;
   while (!text.empty()) {
@@ -50,9 +45,10 @@ bool is_address(std::string_view text) {
 }
 
 void read_profile(const json::Value& claims, Identity& identity) {
-  identity.name = clean_name(text_of(claims, "name"));
-  if (const auto domain = text_of(claims, "hd"); domain.size() <= kMostDomainBytes) identity.hosted_domain = domain;
-  const auto email = text_of(claims, "email");
+  identity.name = clean_name(json::text_in(claims, "name").value_or(""));
+  if (const auto domain = json::text_in(claims, "hd").value_or(""); domain.size() <= kMostDomainBytes)
+    identity.hosted_domain = domain;
+  const auto email = json::text_in(claims, "email").value_or("");
   identity.email = is_address(email) ? email : std::string_view();
   bool is_verified = false;
   const bool is_said = json::find(claims, "email_verified").get(is_verified) == simdjson::SUCCESS;

@@ -32,12 +32,6 @@ Error unusable(std::string_view what) {
   return unavailable("what it says about " + std::string(what) + " cannot be used.");
 }
 
-/// The member as text; empty when it is absent or no text.
-std::string text_in(const json::Value& object, std::string_view key) {
-  std::string_view text;
-  return json::find(object, key).get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
-}
-
 /// Whether the list holds the word; nothing when there is no such list.
 std::optional<bool> lists(const json::Value& object, std::string_view key, std::string_view word) {
   json::Array list;
@@ -232,12 +226,13 @@ class OidcProviderImpl final : public OidcProvider {
     const auto root = object_in(answer, *document, "itself");
     if (!root) return root.error();
     // OpenID Connect Discovery 1.0, section 4.3; RFC 8414 section 3.3.
-    if (text_in(*root, "issuer") != config_.issuer)
+    if (json::text_in(*root, "issuer").value_or("") != config_.issuer)
       return unavailable("it calls itself by another name than this server's configuration.");
-    Metadata metadata{.authorization_endpoint = text_in(*root, "authorization_endpoint"),
-                      .token_endpoint = text_in(*root, "token_endpoint"),
-                      .jwks_uri = text_in(*root, "jwks_uri"),
-                      .userinfo_endpoint = text_in(*root, "userinfo_endpoint")};
+    Metadata metadata{
+        .authorization_endpoint = std::string(json::text_in(*root, "authorization_endpoint").value_or("")),
+        .token_endpoint = std::string(json::text_in(*root, "token_endpoint").value_or("")),
+        .jwks_uri = std::string(json::text_in(*root, "jwks_uri").value_or("")),
+        .userinfo_endpoint = std::string(json::text_in(*root, "userinfo_endpoint").value_or(""))};
     for (const auto& endpoint : {metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri}) {
       if (!is_endpoint(endpoint)) return unusable("itself");
     }
@@ -282,7 +277,8 @@ class OidcProviderImpl final : public OidcProvider {
     if (answer && (answer->status == 400 || answer->status == 401)) return refusal_in(answer->body, *document);
     const auto root = object_in(answer, *document, "tokens");
     if (!root) return root.error();
-    Tokens tokens{.id_token = text_in(*root, "id_token"), .access_token = text_in(*root, "access_token")};
+    Tokens tokens{.id_token = std::string(json::text_in(*root, "id_token").value_or("")),
+                  .access_token = std::string(json::text_in(*root, "access_token").value_or(""))};
     if (tokens.id_token.empty()) return unavailable("it sent no ID token.");
     if (tokens.access_token.size() > kMostAccessTokenBytes || !transport::is_header_value(tokens.access_token))
       tokens.access_token.clear();
@@ -292,7 +288,7 @@ class OidcProviderImpl final : public OidcProvider {
   /// RFC 6749 section 5.2. Of the provider's own words only one of the known ones is kept.
   static Error refusal_in(std::string_view body, json::Document& document) {
     const auto root = document.parse(body);
-    const std::string word = root ? text_in(*root, "error") : std::string();
+    const std::string word = std::string(root ? json::text_in(*root, "error").value_or("") : "");
     if (word == "invalid_grant") return used_up();
     if (word == "invalid_client" || word == "unauthorized_client")
       return unavailable("it does not accept this server's client_id or client_secret.", word);
@@ -323,7 +319,7 @@ class OidcProviderImpl final : public OidcProvider {
     const auto document = json::acquire_document();
     const auto root = object_in(answer, *document, "the person");
     if (!root) return root.error();
-    if (text_in(*root, "sub") != identity.subject)
+    if (json::text_in(*root, "sub").value_or("") != identity.subject)
       return Error{Errc::kUnauthenticated,
                    "The sign-in provider's answer was not accepted: it speaks of somebody else. Sign in again."};
     read_profile(*root, identity);

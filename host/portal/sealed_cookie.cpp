@@ -25,12 +25,6 @@ bool fits(std::string_view next) {
   return next.size() <= kMostNextBytes && std::ranges::all_of(next, [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-std::optional<std::string> text_in(const json::Value& object, std::string_view key) {
-  std::string_view text;
-  if (json::find(object, key).get(text) != simdjson::SUCCESS) return std::nullopt;
-  return std::string(text);
-}
-
 }  // namespace
 
 SignInAttempt SignInAttempt::begin(std::string_view next, std::chrono::system_clock::time_point now) {
@@ -71,17 +65,18 @@ std::optional<SignInAttempt> SealedCookie::open(std::string_view cookie,
   const auto document = json::acquire_document();
   const auto root = document->parse(*text);
   if (!root) return std::nullopt;
-  auto state = text_in(*root, "state"), nonce = text_in(*root, "nonce"), verifier = text_in(*root, "verifier");
-  auto next = text_in(*root, "next");
+  auto state = json::text_in(*root, "state"), nonce = json::text_in(*root, "nonce"),
+       verifier = json::text_in(*root, "verifier");
+  auto next = json::text_in(*root, "next");
   std::int64_t seconds = 0;
   const bool has_time = json::find(*root, "started_at").get(seconds) == simdjson::SUCCESS;
   if (!state || !nonce || !verifier || !next || !has_time) return std::nullopt;
   const std::chrono::system_clock::time_point started_at{std::chrono::seconds(seconds)};
   if (now - started_at > kLifetime || started_at - now > kClockDifference) return std::nullopt;
-  return SignInAttempt{.state = std::move(*state),
-                       .nonce = std::move(*nonce),
-                       .verifier = std::move(*verifier),
-                       .next = std::move(*next),
+  return SignInAttempt{.state = std::string(*state),
+                       .nonce = std::string(*nonce),
+                       .verifier = std::string(*verifier),
+                       .next = std::string(*next),
                        .started_at = started_at};
 }
 

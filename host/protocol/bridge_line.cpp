@@ -10,7 +10,6 @@
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::string_view kVersionClaim = "io.modelcontextprotocol/protocolVersion";
 constexpr std::size_t kLongestReason = 300;
 
 BridgeLine line_of(Message&& message) {

@@ -18,7 +18,7 @@ std::string text_of(const ToolResult& result) {
   const auto blocks = document->parse(result.content_json);
   json::Array array;
   if (!blocks || blocks->get(array) != simdjson::SUCCESS || array.size() == 0) return "The call failed.";
-  return std::string(text_member(array.at(0).value_unsafe(), "text"));
+  return std::string(json::text_in(array.at(0).value_unsafe(), "text").value_or(""));
 }
 
 std::string error_of(const ResultTarget& target, RpcCode code, std::string message) {

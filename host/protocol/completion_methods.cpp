@@ -20,12 +20,12 @@ struct Reference {
 };
 
 Reference find(const json::Value& ref, const ToolRegistry& registry) {
-  const auto type = text_member(ref, "type");
+  const auto type = json::text_in(ref, "type").value_or("");
   if (type == "ref/prompt") {
-    const auto* const prompt = registry.find_prompt(text_member(ref, "name"));
+    const auto* const prompt = registry.find_prompt(json::text_in(ref, "name").value_or(""));
     if (prompt != nullptr) return {&prompt->get, &prompt->complete, prompt->name};
   } else if (type == "ref/resource") {
-    const auto uri = text_member(ref, "uri");
+    const auto uri = json::text_in(ref, "uri").value_or("");
     const auto* resource = registry.find_template(uri);
     if (resource == nullptr) resource = registry.find_resource(uri).resource;
     if (resource != nullptr) return {&resource->read, &resource->complete, resource->uri};

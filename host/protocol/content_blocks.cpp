@@ -7,13 +7,6 @@
 namespace toolhost::protocol {
 namespace {
 
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) == simdjson::SUCCESS && member.get(text) == simdjson::SUCCESS) return text;
-  return {};
-}
-
 /// Whether there can be something that the revision does not know; words in a text only cost time.
 bool may_hold_unknown(std::string_view content_json, Revision revision) noexcept {
   const auto holds = [&](std::string_view word) { return content_json.find(word) != std::string_view::npos; };
@@ -55,11 +48,12 @@ void write_known_members(JsonWriter& json, const json::Object& block, std::strin
 }
 
 void write_known_block(JsonWriter& json, const json::Value& block, Revision revision) {
-  const auto type = text_member(block, "type");
+  const auto type = json::text_in(block, "type").value_or("");
   json::Object members;
   if (type == "resource_link" && revision < Revision::k2025_06_18) {
-    const auto name = text_member(block, "name");
-    write_text_block(json, std::string(name) + (name.empty() ? "" : ": ") + std::string(text_member(block, "uri")));
+    const auto name = json::text_in(block, "name").value_or("");
+    write_text_block(
+        json, std::string(name) + (name.empty() ? "" : ": ") + std::string(json::text_in(block, "uri").value_or("")));
   } else if (type == "audio" && revision < Revision::k2025_03_26) {
     write_text_block(json, "(audio, which this protocol revision cannot carry)");
   } else if (block.get(members) == simdjson::SUCCESS) {

@@ -6,8 +6,6 @@
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::size_t kLongestQuote = 128;  // of what a client sent, in a message about it
-
 void write_if(JsonWriter& json, std::string_view name, std::string_view text) {
   if (!text.empty()) json.member(name, text);
 }

@@ -38,13 +38,6 @@ std::optional<json::Value> object_member(const json::Value& object, std::string_
   return found && found->is_object() ? found : std::nullopt;
 }
 
-std::optional<std::string_view> text_member(const json::Value& object, std::string_view name) noexcept {
-  const auto found = member(object, name);
-  std::string_view text;
-  if (!found || found->get(text) != simdjson::SUCCESS) return std::nullopt;
-  return text;
-}
-
 bool is_true(const json::Value& object, std::string_view name) noexcept {
   const auto found = member(object, name);
   bool flag = false;
@@ -61,7 +54,7 @@ RpcError malformed(const Message& message, std::string_view key, std::string_vie
 
 /// Reads clientInfo; false when it is no Implementation.
 bool read_client_info(const json::Value& info, Envelope& envelope) noexcept {
-  const auto name = text_member(info, "name"), version = text_member(info, "version");
+  const auto name = json::text_in(info, "name"), version = json::text_in(info, "version");
   if (!name || !version) return false;
   envelope.client_name = *name;
   envelope.client_version = *version;
@@ -145,7 +138,7 @@ std::variant<Envelope, RpcError> read_envelope(const Message& message) {
     if (!member(*meta, key)) return malformed(message, key, "it is missing");
 
   Envelope envelope;
-  const auto version = text_member(*meta, kVersion);
+  const auto version = json::text_in(*meta, kVersion);
   if (!version) return malformed(message, kVersion, "a string is expected");
   envelope.version = *version;
   const auto capabilities = object_member(*meta, kCapabilities);
@@ -154,7 +147,7 @@ std::variant<Envelope, RpcError> read_envelope(const Message& message) {
   if (const auto info = member(*meta, kClientInfo); info && !read_client_info(*info, envelope))
     return malformed(message, kClientInfo, "an object with the strings \"name\" and \"version\" is expected");
   if (member(*meta, kLogLevel)) {
-    envelope.log_level = parse_log_level(text_member(*meta, kLogLevel).value_or(""));
+    envelope.log_level = parse_log_level(json::text_in(*meta, kLogLevel).value_or(""));
     if (!envelope.log_level) return malformed(message, kLogLevel, "it is no log level");
   }
   return envelope;

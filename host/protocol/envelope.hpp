@@ -11,6 +11,10 @@
 
 namespace toolhost::protocol {
 
+// Members of _meta (2026-07-28, "General Fields").
+inline constexpr std::string_view kVersionClaim = "io.modelcontextprotocol/protocolVersion";
+inline constexpr std::string_view kSubscription = "io.modelcontextprotocol/subscriptionId";
+
 /// What a client says it can be asked: in `initialize`, or with every request of 2026-07-28.
 struct ClientCapabilities {
   bool roots = false, roots_changes = false;

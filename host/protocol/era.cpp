@@ -5,12 +5,7 @@
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::string_view kVersionClaim = "io.modelcontextprotocol/protocolVersion";
-constexpr std::size_t kLongestQuote = 32;
-
-bool is_request(const Message& message) noexcept {
-  return message.kind == Message::Kind::kRequest;
-}
+constexpr std::size_t kLongestVersion = 32;
 
 /// The id for an error: only requests are answered.
 std::string id_of(const Message& message) {
@@ -30,7 +25,7 @@ std::string_view claimed_version(const Message& message) noexcept {
 }
 
 std::string quoted(std::string_view version) {
-  return std::string(version.substr(0, kLongestQuote));
+  return std::string(version.substr(0, kLongestVersion));
 }
 
 RpcError mismatch(const Message& message, std::string why) {

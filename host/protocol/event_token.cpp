@@ -7,7 +7,7 @@
 namespace toolhost::protocol {
 namespace {
 
-constexpr char kFormat = 1;
+constexpr char kFormatOfToken = 1;
 constexpr std::size_t kStreamBytes = 16;
 
 template <class Number>
@@ -46,7 +46,7 @@ class Reader {
 
 std::optional<EventToken> read(std::string_view bytes) {
   Reader reader(bytes);
-  if (reader.number<char>() != kFormat) return std::nullopt;
+  if (reader.number<char>() != kFormatOfToken) return std::nullopt;
   EventToken token;
   const auto kind = reader.number<std::uint8_t>();
   token.kind = static_cast<EventToken::Kind>(kind);
@@ -64,7 +64,7 @@ std::optional<EventToken> read(std::string_view bytes) {
 
 std::string EventTokens::seal(const EventToken& token) const {
   std::string bytes;
-  bytes += kFormat;
+  bytes += kFormatOfToken;
   put(bytes, static_cast<std::uint8_t>(token.kind));
   put(bytes, value(token.key));
   bytes += token.stream;

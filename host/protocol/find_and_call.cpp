@@ -106,7 +106,7 @@ std::span<const std::string* const> find_and_call_tools(ListingFamily family) {
 }
 
 std::variant<FoundCall, std::string> read_call_tool(const json::Value& arguments) {
-  FoundCall call{.name = text_member(arguments, "name"), .arguments = {}};
+  FoundCall call{.name = json::text_in(arguments, "name").value_or(""), .arguments = {}};
   if (call.name.empty())
     return "Invalid arguments of call_tool: \"name\" must be the name of a tool, as find_tools gave it";
   json::Value given;
@@ -184,7 +184,7 @@ std::vector<std::string> ToolIndex::names() const {
 }
 
 std::string encode_found_tools(const ToolIndex& index, const json::Value& arguments, const ResultStyle& style) {
-  const auto query = text_member(arguments, "query");
+  const auto query = json::text_in(arguments, "query").value_or("");
   if (query.empty())
     return encode_error_text("Invalid arguments of find_tools: \"query\" must be words to look for", style);
   std::int64_t limit = kUsualLimit;

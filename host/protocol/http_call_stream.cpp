@@ -18,8 +18,8 @@ using std::chrono::system_clock;
 
 constexpr std::size_t kMostEvents = 512;
 constexpr std::size_t kMostBytes = std::size_t{256} * 1024;
-constexpr std::size_t kStreamBytes = 1024;  // that a stream takes beside its events
-constexpr std::size_t kEventBytes = 64;     // that an event takes beside its message
+constexpr std::size_t kBytesOfAStream = 1024;  // that a stream takes beside its events
+constexpr std::size_t kEventBytes = 64;        // that an event takes beside its message
 // Longer than any call runs, and how long it is remembered that it was answered.
 constexpr std::chrono::hours kTokenLife{2};
 constexpr std::string_view kStopping = "The server is stopping; try again shortly.";
@@ -117,8 +117,8 @@ void HttpCallStream::keep_events() {
                                      .expires = static_cast<std::uint32_t>(seconds_of(kept->expires)),
                                      .rpc_id = std::string(rpc_id),
                                      .may_have_saved = call->may_have_saved()});
-  if (!table_->take_room(key_, kStreamBytes)) table_->take_room_anyway(key_, kStreamBytes);
-  kept->bytes = kStreamBytes;
+  if (!table_->take_room(key_, kBytesOfAStream)) table_->take_room_anyway(key_, kBytesOfAStream);
+  kept->bytes = kBytesOfAStream;
   kept_ = std::move(kept);
   table_->add(kept_->id, key_, shared_from_this());
 }
@@ -171,7 +171,7 @@ void HttpCallStream::remember(Event event, bool is_answer) {
   };
   const auto bytes = event.message.size() + kEventBytes;
   while (!kept_->events.empty() &&
-         (kept_->events.size() >= kMostEvents || kept_->bytes + bytes > kStreamBytes + kMostBytes))
+         (kept_->events.size() >= kMostEvents || kept_->bytes + bytes > kBytesOfAStream + kMostBytes))
     drop_oldest();
   while (!table_->take_room(key_, bytes)) {
     if (!kept_->events.empty()) {

@@ -45,6 +45,10 @@ struct Message {
   json::DocumentPtr document;
 };
 
+inline bool is_request(const Message& message) noexcept {
+  return message.kind == Message::Kind::kRequest;
+}
+
 /// A JSON array as the message: what of it was no message is in its place as an error.
 using Batch = std::vector<std::variant<Message, RpcError>>;
 

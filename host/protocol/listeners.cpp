@@ -1,5 +1,7 @@
 #include "protocol/listeners.hpp"
 
+#include "protocol/envelope.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +12,6 @@ namespace toolhost::protocol {
 namespace {
 
 constexpr std::size_t kMostUris = 1'000;
-constexpr std::string_view kSubscription = "io.modelcontextprotocol/subscriptionId";
 
 /// One line: a notification of this subscription; `write` adds the other params.
 template <class Write>

@@ -49,14 +49,6 @@ std::optional<std::string> from_base64(std::string_view text) {
   return from_base64url(url);
 }
 
-std::optional<std::string_view> text_at(const json::Value& object, std::string_view name) noexcept {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) != simdjson::SUCCESS || member.get(text) != simdjson::SUCCESS)
-    return std::nullopt;
-  return text;
-}
-
 /// The marked argument, when it is there and not null.
 std::optional<json::Value> argument_at(const json::Value& arguments, const HeaderMember& member) noexcept {
   json::Value value = arguments;
@@ -139,7 +131,8 @@ transport::HttpFields header_fields(const Message& message, std::string_view ver
                                {"Mcp-Method", encode_header(message.method)}};
   for (const auto& named : kNamedMethods) {
     if (named.method != message.method || !message.params) continue;
-    if (const auto name = text_at(*message.params, named.member)) fields.emplace_back("Mcp-Name", encode_header(*name));
+    if (const auto name = json::text_in(*message.params, named.member))
+      fields.emplace_back("Mcp-Name", encode_header(*name));
   }
   return fields;
 }
@@ -165,7 +158,7 @@ std::optional<RpcError> check_headers(const Message& message, const HeaderView& 
   const auto* const named = std::find_if(kNamedMethods.begin(), kNamedMethods.end(),
                                          [&](const NamedMethod& one) { return one.method == message.method; });
   if (named == kNamedMethods.end()) return std::nullopt;
-  const auto wanted = message.params ? text_at(*message.params, named->member) : std::nullopt;
+  const auto wanted = message.params ? json::text_in(*message.params, named->member) : std::nullopt;
   if (headers.name.empty()) {
     if (!wanted) return std::nullopt;
     return mismatch(message, "Mcp-Name", "is missing");

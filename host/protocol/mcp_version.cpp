@@ -10,10 +10,10 @@ namespace {
 constexpr std::array<std::string_view, 5> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"};
 constexpr std::span<const std::string_view> kLegacyNames =
     std::span(kNames).first(static_cast<std::size_t>(kNewestLegacy) + 1);
-constexpr std::string_view kFirstModern = kNames.back();
+constexpr std::string_view kFirstModernName = kNames.back();
 
 bool is_date(std::string_view text) noexcept {
-  if (text.size() != kFirstModern.size()) return false;
+  if (text.size() != kFirstModernName.size()) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool is_dash = i == 4 || i == 7;
     if (is_dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
@@ -34,7 +34,7 @@ std::optional<Revision> parse_revision(std::string_view text) noexcept {
 }
 
 std::optional<Revision> parse_modern_revision(std::string_view text) noexcept {
-  if (text != kFirstModern) return std::nullopt;
+  if (text != kFirstModernName) return std::nullopt;
   return Revision::k2026_07_28;
 }
 
@@ -43,7 +43,7 @@ Revision negotiate(std::string_view requested) noexcept {
 }
 
 bool is_modern_version(std::string_view text) noexcept {
-  return is_date(text) && text >= kFirstModern;
+  return is_date(text) && text >= kFirstModernName;
 }
 
 std::string supported_revisions() {

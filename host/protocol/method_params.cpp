@@ -4,13 +4,6 @@
 
 namespace toolhost::protocol {
 
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) == simdjson::SUCCESS && member.get(text) == simdjson::SUCCESS) return text;
-  return {};
-}
-
 std::optional<std::string_view> text_param(const Message& request, std::string_view name) noexcept {
   const auto member = param(request, name);
   std::string_view text;

@@ -13,8 +13,6 @@ namespace toolhost::protocol {
 
 inline constexpr std::size_t kLongestQuote = 128;  ///< of what a client sent, in a message about it
 
-/// The member when it is a string; empty otherwise.
-std::string_view text_member(const json::Value& object, std::string_view name) noexcept;
 /// The same of the params; nothing when they have no such string.
 std::optional<std::string_view> text_param(const Message& request, std::string_view name) noexcept;
 /// The member of the params when it is there and not null.

@@ -10,9 +10,9 @@
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::string_view kPurpose = "request state";
-constexpr std::int64_t kFormat = 1;
-constexpr std::size_t kMostBytes = std::size_t{40} * 1024;  // sealed it is a third more, and a box opens 64 KiB
+constexpr std::string_view kPurposeOfState = "request state";
+constexpr std::int64_t kFormatOfState = 1;
+constexpr std::size_t kMostStateBytes = std::size_t{40} * 1024;  // sealed it is a third more, and a box opens 64 KiB
 
 /// The value with the members of every object in the order of their names, and without those that are null: the runtime
 /// takes nulls that a schema refuses out of the arguments.
@@ -57,15 +57,8 @@ std::string digest_of(const StateBinding& binding) {
   return to_base64url({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
-std::int64_t seconds_of(RequestState::Clock::time_point time) {
+std::int64_t whole_seconds(RequestState::Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
-std::string_view text_of(const json::Value& object, std::string_view name) {
-  json::Value member;
-  std::string_view text;
-  if (json::find(object, name).get(member) == simdjson::SUCCESS) (void)member.get(text);
-  return text;
 }
 
 std::int64_t number_of(const json::Value& object, std::string_view name) {
@@ -91,7 +84,7 @@ Error refused(std::string_view detail) {
 
 StateContents contents_of(const json::Value& root) {
   StateContents contents;
-  contents.chain = text_of(root, "chain");
+  contents.chain = json::text_in(root, "chain").value_or("");
   contents.round = static_cast<unsigned>(number_of(root, "round"));
   for_each_member(root, "answers", [&](std::string_view key, const json::Value& answer) {
     contents.answers.emplace(key, json::to_text(answer));
@@ -102,18 +95,18 @@ StateContents contents_of(const json::Value& root) {
 }  // namespace
 
 RequestState::RequestState(const Secret& sealing_key, std::chrono::seconds life)
-    : box_(sealing_key, kPurpose), life_(life) {}
+    : box_(sealing_key, kPurposeOfState), life_(life) {}
 
 Result<std::string> RequestState::seal(const StateContents& contents, const StateBinding& binding,
                                        Clock::time_point now) const {
   std::string text;
   JsonWriter json(text);
-  json.begin_object().key("format").integer(kFormat).member("for", digest_of(binding));
-  json.key("until").integer(seconds_of(now + life_)).member("chain", contents.chain);
+  json.begin_object().key("format").integer(kFormatOfState).member("for", digest_of(binding));
+  json.key("until").integer(whole_seconds(now + life_)).member("chain", contents.chain);
   json.key("round").unsigned_integer(contents.round).key("answers").begin_object();
   for (const auto& [key, answer] : contents.answers) json.key(key).raw(answer);
   json.end_object().end_object();
-  if (text.size() > kMostBytes) return Error{Errc::kLimit, "What was asked and answered so far is too much", ""};
+  if (text.size() > kMostStateBytes) return Error{Errc::kLimit, "What was asked and answered so far is too much", ""};
   return box_.seal(text);
 }
 
@@ -123,10 +116,10 @@ Result<StateContents> RequestState::open(std::string_view sealed, const StateBin
   if (!text) return refused("it does not open");
   const auto document = json::acquire_document();
   const auto root = document->parse(*text);
-  if (!root || number_of(*root, "format") != kFormat) return refused("it has another format");
-  if (!access::equal_in_constant_time(text_of(*root, "for"), digest_of(binding)))
+  if (!root || number_of(*root, "format") != kFormatOfState) return refused("it has another format");
+  if (!access::equal_in_constant_time(json::text_in(*root, "for").value_or(""), digest_of(binding)))
     return refused("it belongs to another request");
-  if (seconds_of(now) >= number_of(*root, "until")) return refused("it has expired");
+  if (whole_seconds(now) >= number_of(*root, "until")) return refused("it has expired");
   return contents_of(*root);
 }
 

@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 using transport::HttpQuestion;
 using transport::StdioPipe;
 
-constexpr std::string_view kSubscription = "io.modelcontextprotocol/subscriptionId";
 constexpr std::chrono::seconds kNotificationLimit{5};
 // After the client has closed its end: for answers, for saying goodbye, and for a thread that hangs.
 constexpr milliseconds kLastAnswers = 600ms, kGoodbye = 400ms, kEnd = 1100ms;

@@ -32,13 +32,6 @@ Number number_in(const json::Value& object, std::string_view name) {
   return static_cast<Number>(number);
 }
 
-std::string_view text_in(const json::Value& object, std::string_view name) {
-  std::string_view text;
-  json::Value member;
-  if (json::find(object, name).get(member) != simdjson::SUCCESS || member.get(text) != simdjson::SUCCESS) return {};
-  return text;
-}
-
 /// Which host has asked the question with this id (`"th7-..."`, JSON text); nothing when none has.
 std::optional<std::uint32_t> host_of_question(std::string_view id) {
   constexpr std::string_view kStart = "\"th";
@@ -146,7 +139,7 @@ void StreamResume::ask_host(const AwayPtr& away) {
 
 /// Another host wants to hear what a stream of this one says.
 void StreamResume::serve_reader(const json::Value& message) {
-  const auto id = from_hex(text_in(message, "stream"));
+  const auto id = from_hex(json::text_in(message, "stream").value_or(""));
   const auto stream = streams_->find(id, number_in<KeyId>(message, "key"));
   const auto to = number_in<std::uint32_t>(message, "to");
   if (stream == nullptr) {
@@ -167,15 +160,15 @@ void StreamResume::serve_reader(const json::Value& message) {
 }
 
 void StreamResume::take_gone(const json::Value& message) {
-  const auto away = find(from_hex(text_in(message, "stream")));
+  const auto away = find(from_hex(json::text_in(message, "stream").value_or("")));
   if (away == nullptr) return;
   away->is_gone = true;
   look(away);
 }
 
 void StreamResume::pass_event(const json::Value& message) {
-  if (const auto away = find(from_hex(text_in(message, "stream"))))
-    tell(away, number_in<std::uint32_t>(message, "number"), text_in(message, "message"),
+  if (const auto away = find(from_hex(json::text_in(message, "stream").value_or(""))))
+    tell(away, number_in<std::uint32_t>(message, "number"), json::text_in(message, "message").value_or(""),
          number_in<int>(message, "last") != 0);
 }
 
@@ -195,7 +188,7 @@ void StreamResume::take_response(const Message& response, const Caller& caller, 
 }
 
 void StreamResume::pass_response(const json::Value& message) {
-  const auto parsed = parse_message(text_in(message, "text"));
+  const auto parsed = parse_message(json::text_in(message, "text").value_or(""));
   const auto* const response = std::get_if<Message>(&parsed);
   if (response != nullptr && response->kind == Message::Kind::kResponse)
     dispatcher_.take_response(*response, number_in<KeyId>(message, "key"));
@@ -210,7 +203,7 @@ void StreamResume::on_message(std::string message) {
   const auto document = json::acquire_document();
   const auto parsed = document->parse(message);
   if (!parsed) return;  // of a newer host
-  const auto kind = text_in(*parsed, "kind");
+  const auto kind = json::text_in(*parsed, "kind").value_or("");
   if (kind == "read") serve_reader(*parsed);
   if (kind == "event") pass_event(*parsed);
   if (kind == "gone") take_gone(*parsed);

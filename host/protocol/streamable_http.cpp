@@ -11,10 +11,6 @@ namespace asio = boost::asio;
 using transport::HttpRequest;
 using transport::HttpResponse;
 
-bool is_request(const Message& message) noexcept {
-  return message.kind == Message::Kind::kRequest;
-}
-
 }  // namespace
 
 asio::awaitable<void> StreamableHttp::post(const HttpRequest& request, HttpResponse& response, CallerPtr caller) {

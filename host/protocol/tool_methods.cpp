@@ -38,9 +38,9 @@ std::variant<CallParams, std::string> read_call_params(const Message& request) {
 std::optional<observability::TraceContext> trace_of(const std::optional<json::Value>& meta,
                                                     const RequestContext& context) {
   if (!meta) return context.trace;
-  const auto parent = text_member(*meta, "traceparent");
+  const auto parent = json::text_in(*meta, "traceparent").value_or("");
   if (parent.empty()) return context.trace;
-  return observability::read_trace_context(parent, text_member(*meta, "tracestate"));
+  return observability::read_trace_context(parent, json::text_in(*meta, "tracestate").value_or(""));
 }
 
 std::string progress_token_of(const std::optional<json::Value>& meta) {
@@ -91,7 +91,8 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
          .looks_at_arguments = entry.looks_at_arguments,
          .method = "tools/call",
          .arguments = arguments,
-         .idempotency_key = params.arguments ? text_member(arguments, "idempotency_key") : std::string_view()},
+         .idempotency_key =
+             params.arguments ? json::text_in(arguments, "idempotency_key").value_or("") : std::string_view()},
         std::move(registry), context, std::move(sink));
 }
 

@@ -29,8 +29,8 @@ using observability::Severity;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPause = 100ms;  // how long the first record of a batch waits for others
-constexpr auto kFirstBackOff = 250ms;
-constexpr auto kLongestBackOff = 10s;
+constexpr auto kFirstPauseOfShipping = 250ms;
+constexpr auto kLongestPauseOfShipping = 10s;
 constexpr auto kUpkeepPeriod = 60s;
 constexpr auto kRetentionPeriod = 1h;
 constexpr auto kEndPatience = 2s;  // with a server that does not answer
@@ -121,7 +121,7 @@ class Shipper final : public AuditShipper {
 
  private:
   void run() {
-    Clock::duration back_off = kFirstBackOff;
+    Clock::duration back_off = kFirstPauseOfShipping;
     std::unique_lock lock(mutex_);
     while (!is_ending_) {
       lock.unlock();
@@ -129,11 +129,11 @@ class Shipper final : public AuditShipper {
       note(error);
       lock.lock();
       if (error.empty()) {
-        back_off = kFirstBackOff;
+        back_off = kFirstPauseOfShipping;
         wake_.wait_for(lock, kPause, [&] { return is_ending_ || (flushes_ > 0 && shipped_ < journal_.end()); });
       } else {
         wake_.wait_for(lock, back_off, [&] { return is_ending_; });
-        back_off = std::min<Clock::duration>(back_off * 2, kLongestBackOff);
+        back_off = std::min<Clock::duration>(back_off * 2, kLongestPauseOfShipping);
       }
     }
     has_ended_ = true;

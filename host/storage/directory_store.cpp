@@ -15,10 +15,6 @@ namespace {
 constexpr const char* kTenantColumns =
     "t.id, t.name, t.title, t.time_zone, to_char(t.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
 
-Error error_of(Errc code, std::string message, std::string detail = {}) {
-  return Error{code, std::move(message), std::move(detail)};
-}
-
 TenantRow tenant_from(const pqxx::row& row) {
   return {TenantId{row[0].as<std::int32_t>()}, row[1].as<std::string>(), row[2].as<std::string>(),
           row[3].as<std::string>(), row[4].as<std::string>()};
@@ -53,9 +49,10 @@ bool is_tenant_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [&](char c) { return is_letter_or_digit(c) || c == '-'; });
 }
 
-class Store final : public DirectoryStore {
+class SqlDirectoryStore final : public DirectoryStore {
  public:
-  Store(const DatabaseAddress& address, JobLimit* limit) : connection_(address, limit), is_limited_(limit != nullptr) {}
+  SqlDirectoryStore(const DatabaseAddress& address, JobLimit* limit)
+      : connection_(address, limit), is_limited_(limit != nullptr) {}
 
   Result<TenantRow> create_tenant(std::string name, std::string title, std::string time_zone,
                                   const Actor& actor) override {
@@ -171,7 +168,7 @@ class Store final : public DirectoryStore {
 }  // namespace
 
 std::unique_ptr<DirectoryStore> DirectoryStore::create(const DatabaseAddress& address, JobLimit* limit) {
-  return std::make_unique<Store>(address, limit);
+  return std::make_unique<SqlDirectoryStore>(address, limit);
 }
 
 }  // namespace toolhost::storage

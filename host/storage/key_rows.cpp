@@ -13,13 +13,8 @@ namespace toolhost::storage {
 namespace {
 
 using std::chrono::seconds;
-using Clock = std::chrono::system_clock;
 
 constexpr seconds kLongestOverlap = std::chrono::days(366);
-
-Error error_of(Errc code, std::string message) {
-  return Error{code, std::move(message), {}};
-}
 
 std::vector<std::string> texts_from(const pqxx::field& field) {
   std::vector<std::string> out;
@@ -32,12 +27,13 @@ std::vector<std::string> texts_from(const pqxx::field& field) {
 }  // namespace
 
 // The clock of this program ends before that of PostgreSQL.
-Clock::time_point time_from(std::int64_t since_epoch) {
-  constexpr auto kLast = std::chrono::floor<seconds>(Clock::time_point::max()).time_since_epoch().count();
-  return Clock::time_point(seconds(std::clamp<std::int64_t>(since_epoch, 0, kLast)));
+std::chrono::system_clock::time_point time_from(std::int64_t since_epoch) {
+  constexpr auto kLast =
+      std::chrono::floor<seconds>(std::chrono::system_clock::time_point::max()).time_since_epoch().count();
+  return std::chrono::system_clock::time_point(seconds(std::clamp<std::int64_t>(since_epoch, 0, kLast)));
 }
 
-std::optional<std::int64_t> since_epoch(const std::optional<Clock::time_point>& time) {
+std::optional<std::int64_t> since_epoch(const std::optional<std::chrono::system_clock::time_point>& time) {
   if (!time) return std::nullopt;
   return std::chrono::floor<seconds>(*time).time_since_epoch().count();
 }

@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::size_t kMostScopes = 64;
 
-Error error_of(Errc code, std::string message) {
-  return Error{code, std::move(message), {}};
-}
-
 /// The one key that begins so, kept from changing until the transaction ends. `cure`: how to name one of several.
 Result<KeyRow> lock_key(pqxx::work& work, const std::string& prefix, const std::string& cure) {
   const pqxx::result found =

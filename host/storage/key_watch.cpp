@@ -18,8 +18,8 @@ using Clock = Deadline::Clock;
 
 constexpr auto kProbePeriod = 1s;
 constexpr auto kProbeLimit = 3s;
-constexpr auto kFirstBackOff = 100ms;
-constexpr auto kLongestBackOff = 1000ms;
+constexpr auto kFirstPause = 100ms;
+constexpr auto kLongestPause = 1000ms;
 
 class Watch final : public KeyWatch {
  public:
@@ -52,15 +52,15 @@ class Watch final : public KeyWatch {
 
  private:
   void watch() {
-    auto back_off = Clock::duration(kFirstBackOff);
+    auto back_off = Clock::duration(kFirstPause);
     for (;;) {
       if (connection_ != nullptr) {
         if (!serve()) return;
         connection_.reset();
       }
       if (is_stopped_within(back_off)) return;
-      back_off = std::min<Clock::duration>(back_off * 2, kLongestBackOff);
-      if (connect()) back_off = kFirstBackOff;
+      back_off = std::min<Clock::duration>(back_off * 2, kLongestPause);
+      if (connect()) back_off = kFirstPause;
     }
   }
 

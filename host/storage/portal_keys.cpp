@@ -13,10 +13,6 @@ constexpr int kMostOfAll = 10;   // times as many keys of a person, those that e
 constexpr int kMostWorking = 2;  // times as many, those included that were replaced and go on for a while
 constexpr int kDaysKept = 100;   // of uses, and looked at for errors
 
-Error error_of(Errc code, std::string message) {
-  return Error{code, std::move(message), {}};
-}
-
 /// The same of a key that does not exist and of one that is not theirs.
 Error no_such_key() {
   return error_of(Errc::kNotFound, "there is no such key");

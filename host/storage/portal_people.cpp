@@ -11,7 +11,7 @@
 namespace toolhost::storage {
 namespace {
 
-constexpr std::size_t kLongestName = 200, kLongestDomain = 253, kLongestUserAgent = 300, kLongestAddress = 100;
+constexpr std::size_t kLongestPersonName = 200, kLongestDomain = 253, kLongestUserAgent = 300, kLongestAddress = 100;
 constexpr int kMostSessions = 50;
 
 // OWASP ASVS 5.0, 7.3: an end for whoever went away, and one for everybody.
@@ -102,7 +102,7 @@ Result<PersonRow> upsert_person(pqxx::work& work, const NewPerson& person) {
       "email_verified = excluded.email_verified, hosted_domain = excluded.hosted_domain, last_sign_in_at = now() "
       "returning " +
           std::string(kPersonColumns),
-      person.issuer, person.subject, person.email, clean_text(person.name, kLongestName), person.email_verified,
+      person.issuer, person.subject, person.email, clean_text(person.name, kLongestPersonName), person.email_verified,
       clean_text(person.hosted_domain, kLongestDomain));
   auto known = person_from(row);
   pass_keys_on(work, known.id, known.email);

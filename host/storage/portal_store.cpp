@@ -7,9 +7,9 @@
 namespace toolhost::storage {
 namespace {
 
-class Store final : public PortalStore {
+class SqlPortalStore final : public PortalStore {
  public:
-  Store(const DatabaseAddress& address, int keys_per_person, JobLimit* limit)
+  SqlPortalStore(const DatabaseAddress& address, int keys_per_person, JobLimit* limit)
       : connection_(address, limit), keys_per_person_(keys_per_person) {}
 
   Result<PersonRow> upsert_person(const NewPerson& person) override {
@@ -101,7 +101,7 @@ class Store final : public PortalStore {
 }  // namespace
 
 std::unique_ptr<PortalStore> PortalStore::create(const DatabaseAddress& address, int keys_per_person, JobLimit* limit) {
-  return std::make_unique<Store>(address, keys_per_person, limit);
+  return std::make_unique<SqlPortalStore>(address, keys_per_person, limit);
 }
 
 }  // namespace toolhost::storage

@@ -32,7 +32,7 @@ constexpr std::size_t kLongestSocketDirectory = 107 - sizeof("/.s.PGSQL.5432.loc
 constexpr std::uintmax_t kLargestLog = 10 << 20;
 constexpr std::string_view kDraft = "postgres.new";  // how a cluster begins whose initialisation is not done
 
-Error unavailable(std::string message, std::string detail = {}) {
+Error no_server(std::string message, std::string detail = {}) {
   return Error{Errc::kUnavailable, std::move(message), std::move(detail)};
 }
 
@@ -87,22 +87,22 @@ Result<ServerUser> choose_user(const fs::path& cluster) {
   };
   if (geteuid() != 0) {
     if (exists && info.st_uid != geteuid()) {
-      return unavailable("the database in " + cluster.string() + " belongs to " + owner_name(info.st_uid) +
-                         "; run Toolhost as that user or as root, or choose another data directory");
+      return no_server("the database in " + cluster.string() + " belongs to " + owner_name(info.st_uid) +
+                       "; run Toolhost as that user or as root, or choose another data directory");
     }
     const passwd* self = getpwuid(geteuid());
     if (self != nullptr) return user_from(*self, false);
     return ServerUser{std::to_string(geteuid()), geteuid(), getegid(), {}, false};
   }
   if (exists && info.st_uid == 0) {
-    return unavailable(
+    return no_server(
         "the database in " + cluster.string() +
         " belongs to root, and PostgreSQL refuses to run as root; give it to an ordinary user (chown -R postgres)");
   }
   const passwd* entry = exists ? getpwuid(info.st_uid) : getpwnam("postgres");
   if (entry == nullptr && !exists) entry = getpwnam("nobody");
   if (entry == nullptr) {
-    return unavailable(
+    return no_server(
         "PostgreSQL must not run as root and there is no user for it; create one named postgres (adduser --system "
         "postgres)");
   }
@@ -124,38 +124,38 @@ Result<fs::path> choose_programs(const fs::path& root, const fs::path& cluster) 
   std::ifstream version_file(cluster / "PG_VERSION");
   if (int version = 0; version_file >> version) {
     if (const auto it = found.find(version); it != found.end()) return it->second;
-    return unavailable("the database in " + cluster.string() + " was made by PostgreSQL " + std::to_string(version) +
-                       ", whose programs are not in " + root.string() + "; install the package postgresql-" +
-                       std::to_string(version));
+    return no_server("the database in " + cluster.string() + " was made by PostgreSQL " + std::to_string(version) +
+                     ", whose programs are not in " + root.string() + "; install the package postgresql-" +
+                     std::to_string(version));
   }
   if (found.empty() || found.rbegin()->first < kOldestVersion) {
-    return unavailable("the PostgreSQL programs are missing (looked for " + root.string() +
-                       "/*/bin/postgres, version 15 or newer); install the package postgresql, or set database.url to "
-                       "a server of yours");
+    return no_server("the PostgreSQL programs are missing (looked for " + root.string() +
+                     "/*/bin/postgres, version 15 or newer); install the package postgresql, or set database.url to "
+                     "a server of yours");
   }
   return found.rbegin()->second;
 }
 
 Result<> make_directory(const fs::path& directory, const ServerUser* owner, mode_t mode) {
   if (::mkdir(directory.c_str(), mode) != 0 && errno != EEXIST) {
-    return unavailable("cannot create " + directory.string() + ": " + system_message(errno));
+    return no_server("cannot create " + directory.string() + ": " + system_message(errno));
   }
   if (owner == nullptr) return {};
   // By descriptor and never through a link: whoever else may write in the parent could make it lead anywhere.
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) {
-    return unavailable("cannot use " + directory.string() + ": " + system_message(errno) +
-                       "; it must be a directory and no link");
+    return no_server("cannot use " + directory.string() + ": " + system_message(errno) +
+                     "; it must be a directory and no link");
   }
   const bool is_given = !owner->must_switch || ::fchown(descriptor, owner->uid, owner->gid) == 0;
   const bool is_closed = is_given && ::fchmod(descriptor, mode) == 0;
   const int error = errno;
   ::close(descriptor);
   if (!is_given) {
-    return unavailable("cannot give " + directory.string() + " to " + owner->name + ": " + system_message(error));
+    return no_server("cannot give " + directory.string() + " to " + owner->name + ": " + system_message(error));
   }
   if (!is_closed) {
-    return unavailable("cannot change the mode of " + directory.string() + ": " + system_message(error));
+    return no_server("cannot change the mode of " + directory.string() + ": " + system_message(error));
   }
   return {};
 }
@@ -166,11 +166,11 @@ Result<> make_private_directory(const fs::path& directory, const ServerUser& own
   if (::mkdir(directory.c_str(), 0700) == 0) return make_directory(directory, &owner, 0700);
   struct stat info{};
   if (errno != EEXIST || ::lstat(directory.c_str(), &info) != 0) {
-    return unavailable("cannot create " + directory.string() + ": " + system_message(errno));
+    return no_server("cannot create " + directory.string() + ": " + system_message(errno));
   }
   if (!S_ISDIR(info.st_mode) || info.st_uid != owner.uid || (info.st_mode & 077) != 0) {
-    return unavailable(directory.string() + " exists and is not a private directory of " + owner.name +
-                       "; remove it, or choose a data directory with a shorter path");
+    return no_server(directory.string() + " exists and is not a private directory of " + owner.name +
+                     "; remove it, or choose a data directory with a shorter path");
   }
   return {};
 }
@@ -232,7 +232,7 @@ Result<pid_t> launch(const Launch& what) {
   const pid_t parent = ::getpid();
 
   const pid_t child = ::fork();
-  if (child < 0) return unavailable("cannot start a process for PostgreSQL: " + system_message(errno));
+  if (child < 0) return no_server("cannot start a process for PostgreSQL: " + system_message(errno));
   if (child > 0) return child;
 
   ::dup2(null_input.get(), 0);
@@ -346,7 +346,7 @@ class Server final : public PostgresServer {
     const bool too_large = fs::exists(log_path_, ignored) && fs::file_size(log_path_, ignored) > kLargestLog;
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (too_large ? O_TRUNC : 0);
     log_ = FileDescriptor(::open(log_path_.c_str(), flags, 0600));
-    if (log_.get() < 0) return unavailable("cannot write " + log_path_.string() + ": " + system_message(errno));
+    if (log_.get() < 0) return no_server("cannot write " + log_path_.string() + ": " + system_message(errno));
     return {};
   }
 
@@ -357,7 +357,7 @@ class Server final : public PostgresServer {
 
   Result<FileDescriptor> open_directory(const fs::path& directory) const {
     FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.get() < 0) return unavailable("cannot open " + directory.string() + ": " + system_message(errno));
+    if (fd.get() < 0) return no_server("cannot open " + directory.string() + ": " + system_message(errno));
     return fd;
   }
 
@@ -374,7 +374,7 @@ class Server final : public PostgresServer {
   // Under a temporary name first: an initialisation that is interrupted leaves no half cluster behind.
   Result<> initialise(Deadline deadline) {
     std::string name = data_ / (std::string(kDraft) + "-XXXXXX");
-    if (::mkdtemp(name.data()) == nullptr) return unavailable("cannot create " + name + ": " + system_message(errno));
+    if (::mkdtemp(name.data()) == nullptr) return no_server("cannot create " + name + ": " + system_message(errno));
     const fs::path draft = name;
     if (auto made = make_directory(draft, &user_, 0700); !made) return made.error();
     auto directory = open_directory(draft);
@@ -407,29 +407,28 @@ class Server final : public PostgresServer {
     const auto status = wait_for_end(deadline);
     if (!status) {
       stop(1s);
-      return unavailable("initialising the database in " + cluster_.string() + " took too long", last_words(log_start));
+      return no_server("initialising the database in " + cluster_.string() + " took too long", last_words(log_start));
     }
     if (*status != 0) {
-      return unavailable("cannot initialise the database in " + cluster_.string() + " (" + describe_exit(*status) +
-                         "); PostgreSQL says: " + last_words(log_start));
+      return no_server("cannot initialise the database in " + cluster_.string() + " (" + describe_exit(*status) +
+                       "); PostgreSQL says: " + last_words(log_start));
     }
     // Replaces an empty directory; one with files but no PG_VERSION is nobody's to overwrite, and is reported.
     std::error_code code;
     fs::rename(draft, cluster_, code);
-    if (code) return unavailable("cannot put the new database at " + cluster_.string() + ": " + code.message());
+    if (code) return no_server("cannot put the new database at " + cluster_.string() + ": " + code.message());
     return {};
   }
 
   // A host that was killed leaves a server that is shutting down; a postmaster that was killed leaves backends that
   // notice it; a machine that was switched off leaves a pid file that may now name anybody.
   Result<> end_leftovers(Deadline deadline) {
-    using Clock = Deadline::Clock;
-    const auto begun = Clock::now();
+    const auto begun = Deadline::Clock::now();
     int sent = 0;
     for (;;) {
       const std::vector<pid_t> left = processes_of(cluster_);
       if (left.empty()) break;
-      const auto waited = Clock::now() - begun;
+      const auto waited = Deadline::Clock::now() - begun;
       // They end by themselves; after a second they are asked, after three told.
       const int signal_number = waited > 3s ? SIGQUIT : waited > 1s ? SIGINT : 0;
       if (signal_number != sent) {
@@ -437,8 +436,8 @@ class Server final : public PostgresServer {
         sent = signal_number;
       }
       if (deadline.has_passed()) {
-        return unavailable("an earlier PostgreSQL (process " + std::to_string(left.front()) + ") still runs in " +
-                           cluster_.string() + " and does not stop");
+        return no_server("an earlier PostgreSQL (process " + std::to_string(left.front()) + ") still runs in " +
+                         cluster_.string() + " and does not stop");
       }
       std::this_thread::sleep_for(20ms);
     }
@@ -484,11 +483,11 @@ class Server final : public PostgresServer {
     while (!accepts_connections()) {
       std::string how;
       if (has_ended(how)) {
-        return unavailable("PostgreSQL did not start (" + how + "); its last words: " + last_words(log_start));
+        return no_server("PostgreSQL did not start (" + how + "); its last words: " + last_words(log_start));
       }
       if (deadline.has_passed()) {
         stop(2s);
-        return unavailable("PostgreSQL did not become ready in time; its last words: " + last_words(log_start));
+        return no_server("PostgreSQL did not become ready in time; its last words: " + last_words(log_start));
       }
       std::this_thread::sleep_for(10ms);
     }
@@ -537,8 +536,7 @@ class Server final : public PostgresServer {
 Result<std::unique_ptr<PostgresServer>> PostgresServer::locate(const Config& config) {
   std::error_code code;
   const fs::path data = fs::weakly_canonical(config.data_directory, code);
-  if (code)
-    return unavailable("cannot use the data directory " + config.data_directory.string() + ": " + code.message());
+  if (code) return no_server("cannot use the data directory " + config.data_directory.string() + ": " + code.message());
   auto user = choose_user(data / "postgres");
   if (!user) return user.error();
   auto programs = choose_programs(config.programs, data / "postgres");

@@ -27,7 +27,7 @@ constexpr auto kTick = 1s;
 constexpr auto kSweep = 60s;
 constexpr auto kBackOff = 500ms;
 constexpr auto kJobLimit = 5s;
-constexpr auto kEndPatience = 2s;
+constexpr auto kLastWords = 2s;
 constexpr std::size_t kMostJobs = 10'000;  // while the database is away; the oldest go
 constexpr int kMostAnswersOfKey = 10'000;
 // First half of the advisory locks that living hosts hold; the second is the host's number.
@@ -36,9 +36,9 @@ constexpr const char* kHostLock = "1952739187";
 constexpr const char* kSettings =
     "set synchronous_commit = off; set lock_timeout = '2s'; set statement_timeout = '4s'; listen toolhost_sessions";
 
-class Store final : public StreamStore {
+class SqlStreamStore final : public StreamStore {
  public:
-  Store(const DatabaseAddress& address, std::chrono::seconds keep)
+  SqlStreamStore(const DatabaseAddress& address, std::chrono::seconds keep)
       : conninfo_(address.as_host()),
         keep_(std::to_string(keep.count())),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -46,12 +46,12 @@ class Store final : public StreamStore {
     append_conninfo(conninfo_, "connect_timeout", "3");
   }
 
-  ~Store() override {
+  ~SqlStreamStore() override {
     {
       std::unique_lock lock(mutex_);
       is_ending_ = true;
       wake();
-      if (thread_.joinable() && !ended_.wait_for(lock, kEndPatience, [this] { return has_ended_; })) limit_.end_all();
+      if (thread_.joinable() && !ended_.wait_for(lock, kLastWords, [this] { return has_ended_; })) limit_.end_all();
     }
     if (thread_.joinable()) thread_.join();
     disconnect();
@@ -375,7 +375,7 @@ class Store final : public StreamStore {
 }  // namespace
 
 Result<std::unique_ptr<StreamStore>> StreamStore::start(const DatabaseAddress& address, std::chrono::seconds keep) {
-  auto store = std::make_unique<Store>(address, keep);
+  auto store = std::make_unique<SqlStreamStore>(address, keep);
   if (auto started = store->start(); !started) return started.error();
   return std::unique_ptr<StreamStore>(std::move(store));
 }

@@ -32,7 +32,7 @@ using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using Addresses = std::vector<asio::ip::address>;
 
-constexpr std::uint32_t kMaxHeaderBytes = 16 * 1024;
+constexpr std::uint32_t kMostHeaderBytes = 16 * 1024;
 constexpr std::size_t kMostLookups = 8;  // that nobody waits for any more
 constexpr std::size_t kMostAddresses = 8;
 
@@ -106,9 +106,9 @@ class Names {
 // --- One request ---
 
 /// One connection, with the io_context that its steps run on, one at a time.
-class Connection {
+class OneRequest {
  public:
-  Connection(const Url& url, asio::ssl::context& tls, Deadline deadline, const std::atomic<bool>& is_stopped)
+  OneRequest(const Url& url, asio::ssl::context& tls, Deadline deadline, const std::atomic<bool>& is_stopped)
       : url_(url), deadline_(deadline), is_stopped_(is_stopped), stream_(io_, tls) {}
 
   Result<> open(const Addresses& addresses) {
@@ -167,8 +167,8 @@ class Connection {
     if (ec) return broken(ec);
     http::response_parser<http::string_body> parser;
     parser.body_limit(max_body);
-    parser.header_limit(kMaxHeaderBytes);
-    boost::beast::flat_buffer buffer(kMaxHeaderBytes + max_body);
+    parser.header_limit(kMostHeaderBytes);
+    boost::beast::flat_buffer buffer(kMostHeaderBytes + max_body);
     ec = run(deadline_, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
     if (ec) return broken(ec);
     return answer_of(parser.release());
@@ -252,7 +252,7 @@ class HttpsClientImpl final : public HttpsClient {
     const Deadline deadline = Deadline::after(config_.limit);
     const auto addresses = names_.resolve(url, deadline, is_stopped_);
     if (!addresses) return addresses.error();
-    Connection connection(url, tls_, deadline, is_stopped_);
+    OneRequest connection(url, tls_, deadline, is_stopped_);
     if (auto opened = connection.open(*addresses); !opened) return opened.error();
     return connection.ask(request, config_.max_body);
   }

@@ -16,7 +16,7 @@ namespace toolhost::transport {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
-constexpr std::size_t kKeptBuffer = std::size_t{256} * 1024;  // a larger one is given back
+constexpr std::size_t kKeptLine = std::size_t{256} * 1024;  // a larger one is given back
 
 /// A duplicate that no child process inherits, above the standard three.
 int duplicate(int fd) {
@@ -62,7 +62,7 @@ bool StdioPipe::fill() {
   buffer_.erase(0, begin_);
   searched_ -= begin_;
   begin_ = 0;
-  if (buffer_.empty() && buffer_.capacity() > kKeptBuffer) std::string().swap(buffer_);
+  if (buffer_.empty() && buffer_.capacity() > kKeptLine) std::string().swap(buffer_);
   const std::size_t before = buffer_.size();
   buffer_.resize(before + kReadSize);
   ssize_t got = -1;
@@ -109,7 +109,7 @@ bool StdioPipe::write(std::string_view text) {
   std::replace_if(line_.begin(), line_.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   line_ += '\n';
   is_closed_ = !write_all(line_);
-  if (line_.capacity() > kKeptBuffer) std::string().swap(line_);
+  if (line_.capacity() > kKeptLine) std::string().swap(line_);
   return !is_closed_;
 }
 

@@ -24,7 +24,7 @@ struct Stretch {
 };
 
 /// A stretch to be marked, with the terms that it was found by.
-struct Hit {
+struct TermHit {
   Stretch where;
   std::vector<const std::string*> terms;
 };
@@ -117,12 +117,12 @@ std::vector<const std::string*> terms_of(const Word& word, const Terms& terms) {
 }
 
 /// In the order of the text. A chunk that was found by its joined term is one hit, unless that would not fit.
-std::vector<Hit> find_hits(const Layout& layout, const LexedText& lexed, const Terms& terms, std::size_t limit) {
+std::vector<TermHit> find_hits(const Layout& layout, const LexedText& lexed, const Terms& terms, std::size_t limit) {
   std::unordered_map<std::uint32_t, const std::string*> found_chunks;
   for (const JoinedTerm& joined : lexed.joined) {
     if (const auto known = terms.find(joined.term); known != terms.end()) found_chunks[joined.chunk] = &*known;
   }
-  std::vector<Hit> hits;
+  std::vector<TermHit> hits;
   const std::vector<Word>& words = layout.words();
   for (auto first = words.begin(); first != words.end();) {
     const auto last = std::find_if(first, words.end(), [&](const Word& word) { return word.chunk != first->chunk; });
@@ -145,7 +145,7 @@ std::vector<Hit> find_hits(const Layout& layout, const LexedText& lexed, const T
 }
 
 /// From the first to the last hit of the best window.
-Stretch best_hits(const std::vector<Hit>& hits, std::size_t limit) {
+Stretch best_hits(const std::vector<TermHit>& hits, std::size_t limit) {
   Stretch best{hits.front().where.begin, hits.front().where.end};
   std::tuple<std::size_t, std::size_t> best_score;
   std::unordered_map<const std::string*, std::size_t> counts;
@@ -194,7 +194,7 @@ std::size_t snap_end(const Layout& layout, std::size_t ideal, std::size_t earlie
 }
 
 /// What is shown: the hits with a third of what is left before them.
-Stretch choose_window(const Layout& layout, const std::vector<Hit>& hits, std::size_t limit) {
+Stretch choose_window(const Layout& layout, const std::vector<TermHit>& hits, std::size_t limit) {
   if (hits.empty()) return {0, snap_end(layout, limit, 1)};
   const Stretch best = best_hits(hits, limit);
   const std::size_t left = limit - std::min(limit, best.end - best.begin);
@@ -221,7 +221,7 @@ void append_cell(std::string& out, const Layout& layout, std::size_t cell) {
 std::string make_snippet(std::string_view text, const LexedText& lexed, const Terms& terms, std::size_t limit) {
   const Layout layout(text, lexed);
   if (layout.size() == 0 || limit == 0) return {};
-  const std::vector<Hit> hits = find_hits(layout, lexed, terms, limit);
+  const std::vector<TermHit> hits = find_hits(layout, lexed, terms, limit);
   auto [begin, end] = choose_window(layout, hits, limit);
   while (begin < end && layout.is_space_at(begin)) ++begin;
   while (begin < end && layout.is_space_at(end - 1)) --end;
@@ -229,7 +229,7 @@ std::string make_snippet(std::string_view text, const LexedText& lexed, const Te
   const bool cuts_begin = begin > 1 || (begin == 1 && !layout.is_space_at(0));
   const bool cuts_end = end + 1 < layout.size() || (end + 1 == layout.size() && !layout.is_space_at(end));
   std::string out = cuts_begin ? "…" : "";
-  auto hit = std::find_if(hits.begin(), hits.end(), [&](const Hit& of) { return of.where.end > begin; });
+  auto hit = std::find_if(hits.begin(), hits.end(), [&](const TermHit& of) { return of.where.end > begin; });
   for (std::size_t cell = begin; cell < end;) {
     const bool is_marked = hit != hits.end() && hit->where.begin <= cell;
     std::size_t until = hit == hits.end() || is_marked ? end : std::min(hit->where.begin, end);

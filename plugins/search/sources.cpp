@@ -6,7 +6,7 @@
 namespace search {
 namespace {
 
-constexpr std::size_t kDocumentsAtOnce = 120;
+constexpr std::size_t kRefsAtOnce = 120;
 /// Bytes of text that one statement returns; the first document comes whatever its size.
 constexpr std::int64_t kBytesAtOnce = 16 << 20;
 
@@ -100,7 +100,7 @@ void Sources::documents(toolhost::Call& call, std::string_view plugin, std::vect
       " where ref = any($1::text[]) and not deleted offset 0) cut) sized) counted where before < $3::bigint "
       "order by ref";
   while (!refs.empty()) {
-    const std::size_t first = refs.size() - std::min(refs.size(), kDocumentsAtOnce);
+    const std::size_t first = refs.size() - std::min(refs.size(), kRefsAtOnce);
     std::unordered_set<std::string> left(refs.begin() + static_cast<std::ptrdiff_t>(first), refs.end());
     refs.resize(first);
     for (bool more = true; more;) {

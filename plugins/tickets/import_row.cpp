@@ -14,7 +14,7 @@
 namespace helpdesk::tickets {
 namespace {
 
-using Kind = JsonValue::Kind;
+using JsonKind = JsonValue::Kind;
 using Values = RowValues;
 
 constexpr std::size_t kLongestTitle = 200;
@@ -94,12 +94,12 @@ bool is_nothing(std::string_view text) {
 
 /// The text of a value; of an object that of its most telling member.
 std::string text_of(const JsonValue& value) {
-  if (value.is(Kind::kArray)) {
+  if (value.is(JsonKind::kArray)) {
     std::vector<std::string> texts;
     for (const JsonValue& item : value.items) texts.push_back(text_of(item));
     return joined(texts);
   }
-  if (!value.is(Kind::kObject)) return value.text;
+  if (!value.is(JsonKind::kObject)) return value.text;
   for (const char* name : {"email", "emailAddress", "name", "displayName", "value", "id"}) {
     if (const JsonValue* member = value.find(name)) return text_of(*member);
   }
@@ -308,7 +308,7 @@ std::vector<std::string> tags_of(const Values& values) {
   const JsonValue* value = values[Field::kTags];
   if (value == nullptr) return {};
   std::vector<std::string> tags;
-  if (value->is(Kind::kArray)) {
+  if (value->is(JsonKind::kArray)) {
     for (const JsonValue& item : value->items) tags.push_back(text_of(item));
   } else {
     const std::string text = text_of(*value);
@@ -345,7 +345,7 @@ void read_people(ImportedTicket& ticket, const Values& values, const ImportConte
 const JsonValue* member_of(const JsonValue& object, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const JsonValue* member = object.find(name);
-    if (member != nullptr && !member->is(Kind::kNull)) return member;
+    if (member != nullptr && !member->is(JsonKind::kNull)) return member;
   }
   return nullptr;
 }
@@ -364,7 +364,7 @@ ImportedMessage read_message(const JsonValue& value, const ImportedTicket& ticke
   message.author = kUnknownPerson;
   message.created_at = ticket.created_at;
   bool has_author = false;
-  if (value.is(Kind::kObject)) {
+  if (value.is(JsonKind::kObject)) {
     if (const JsonValue* body = member_of(value, {"body", "text", "content", "comment", "message"}))
       message.body = text_of(*body);
     message.visibility = is_public(value) ? Visibility::kPublic : Visibility::kInternal;
@@ -392,7 +392,7 @@ ImportedMessage read_message(const JsonValue& value, const ImportedTicket& ticke
 
 void read_messages(ImportedTicket& ticket, const Values& values, const ImportContext& context) {
   const JsonValue* value = values[Field::kMessages];
-  if (value == nullptr || !value->is(Kind::kArray)) return;
+  if (value == nullptr || !value->is(JsonKind::kArray)) return;
   for (const JsonValue& item : value->items) {
     ImportedMessage message = read_message(item, ticket, context);
     if (!is_blank(message.body)) ticket.messages.push_back(std::move(message));
@@ -434,7 +434,7 @@ RowValues Columns::values_of(const JsonValue& row) const {
   for (const auto& [name, value] : row.members) {
     auto place = places_.find(name);
     if (place == places_.end()) place = places_.find(bare(name));
-    const bool is_empty = value.is(Kind::kNull) || (value.is(Kind::kText) && is_blank(value.text));
+    const bool is_empty = value.is(JsonKind::kNull) || (value.is(JsonKind::kText) && is_blank(value.text));
     if (place == places_.end() || is_empty) continue;
     const auto field = static_cast<std::size_t>(place->second.field);
     if (values.values_[field] != nullptr && ranks[field] <= place->second.rank) continue;

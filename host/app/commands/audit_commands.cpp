@@ -10,6 +10,7 @@
 #include <optional>
 #include <system_error>
 
+#include "access/api_key.hpp"
 #include "app/commands/console.hpp"
 #include "app/commands/moment.hpp"
 #include "app/commands/output_file.hpp"
@@ -28,7 +29,6 @@ using storage::AuditStore;
 
 constexpr std::int32_t kHostChain = 0;
 constexpr const char* kHostName = "(host)";
-constexpr std::size_t kPrefixLength = 11;      // "hdsk_" and six characters
 constexpr std::uint64_t kRowsBetween = 1'000;  // two looks at the progress
 
 struct AuditOptions {
@@ -91,10 +91,11 @@ Result<AuditFilter> filter_of(CommandContext& context, const AuditOptions& optio
   if (filter.key_prefix.empty()) return filter;
   auto prefix = beginning_of_key(filter.key_prefix);
   if (!prefix) return prefix.error();
-  if (prefix->size() < kPrefixLength) {
-    return Error{
-        Errc::kInvalidArgument,
-        "--key must have the key's first " + std::to_string(kPrefixLength) + " characters; got '" + *prefix + "'", ""};
+  if (prefix->size() < access::kKeyPrefixLength) {
+    return Error{Errc::kInvalidArgument,
+                 "--key must have the key's first " + std::to_string(access::kKeyPrefixLength) + " characters; got '" +
+                     *prefix + "'",
+                 ""};
   }
   filter.key_prefix = std::move(*prefix);
   return filter;

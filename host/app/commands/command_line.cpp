@@ -24,12 +24,6 @@
 namespace toolhost::app {
 namespace {
 
-void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  json.key(name).begin_array();
-  for (const auto& text : texts) json.string(text);
-  json.end_array();
-}
-
 int list_plugins(const CommonOptions& options, bool as_json) {
   return with_context(options, [&](CommandContext& context) -> int {
     auto config = plugin_host_config(context.config);
@@ -51,8 +45,8 @@ int list_plugins(const CommonOptions& options, bool as_json) {
         json.member("vendor", plugin.vendor).member("file", plugin.file).member("sha256", plugin.sha256);
         json.member("built_with", plugin.built_with).key("abi_minor").unsigned_integer(plugin.abi_minor);
         json.member("state", plugin.state).member("reason", plugin.reason);
-        write_texts(json, "tools", plugin.tools);
-        write_texts(json, "services", plugin.services);
+        json.member("tools", plugin.tools);
+        json.member("services", plugin.services);
         json.end_object();
       }
       json.end_array();

@@ -42,7 +42,7 @@ Result<std::string> run_patiently(const Workplace& workplace, std::string_view j
   }
 }
 
-Error interrupted(std::string_view job) {
+Error interruption(std::string_view job) {
   return {Errc::kCancelled, std::string(job) + " was interrupted", {}};
 }
 
@@ -54,7 +54,7 @@ Result<std::string> run_when_free(const Workplace& workplace, std::string_view j
     auto result = workplace.plugins.run_job(workplace.plugin, job, workplace.caller, arguments);
     const auto waited = std::chrono::steady_clock::now() - began;
     if (result || !may_pass(result.error().code) || waited > patience.limit) return result;
-    if (!on_progress({.waited = std::chrono::ceil<std::chrono::seconds>(waited)})) return interrupted(job);
+    if (!on_progress({.waited = std::chrono::ceil<std::chrono::seconds>(waited)})) return interruption(job);
     std::this_thread::sleep_for(patience.step);
   }
 }
@@ -271,7 +271,7 @@ Result<> run_to_end(const Workplace& workplace, std::string_view job, std::strin
     if (!answer) return answer.error();
     const auto root = document.parse(*answer);
     if (!root) return wrong_answer(workplace, job, root.error().message);
-    if (!on_progress({amount_in(*root, "done"), amount_in(*root, "total")})) return interrupted(job);
+    if (!on_progress({amount_in(*root, "done"), amount_in(*root, "total")})) return interruption(job);
     bool more = false;
     if (json::find(*root, "more").get(more) || !more) return {};
   }

@@ -18,7 +18,6 @@ namespace toolhost::app {
 namespace {
 
 constexpr std::size_t kLongestName = 60;
-constexpr std::size_t kPrefixLength = 11;  // "hdsk_" and six characters
 constexpr int kPepperVersion = 1;
 
 struct KeyOptions {
@@ -238,8 +237,8 @@ int list_keys(const CommonOptions& common, const KeyOptions& options) {
     }
     const auto keys = context.directory->keys(tenant_id);
     if (!keys) return fail(keys.error());
-    const auto print = options.as_json ? print_json : print_table;
-    print(*keys, std::chrono::system_clock::now());
+    const auto now = std::chrono::system_clock::now();
+    options.as_json ? print_json(*keys, now) : print_table(*keys, now);
     return kExitOk;
   };
   return with_context(common, list);
@@ -251,16 +250,16 @@ int list_keys(const CommonOptions& common, const KeyOptions& options) {
 struct NamedKey {
   std::string text;
   bool is_whole = false;
-  [[nodiscard]] std::string prefix() const { return text.substr(0, kPrefixLength); }
+  [[nodiscard]] std::string prefix() const { return text.substr(0, access::kKeyPrefixLength); }
 };
 
 Result<NamedKey> named_key(std::string text) {
   while (text.ends_with('.')) text.pop_back();  // as `key list` shows it
   const auto flaw = access::describe_malformed_key(text);
   // Longer than a prefix and not a key: a key with a slip in it, which must not be repeated on the screen.
-  if (!flaw.empty() && text.size() > kPrefixLength) {
-    return wrong("this is neither a key (" + std::string(flaw) + ") nor its first " + std::to_string(kPrefixLength) +
-                 " characters; 'toolhost key list' shows them");
+  if (!flaw.empty() && text.size() > access::kKeyPrefixLength) {
+    return wrong("this is neither a key (" + std::string(flaw) + ") nor its first " +
+                 std::to_string(access::kKeyPrefixLength) + " characters; 'toolhost key list' shows them");
   }
   return NamedKey{std::move(text), flaw.empty()};
 }

@@ -100,11 +100,6 @@ Result<std::vector<std::string>> tenants_of(CommandContext& context, const std::
   return names;
 }
 
-Role role_named(std::string_view word) {
-  if (word == to_string(Role::kViewer)) return Role::kViewer;
-  return word == to_string(Role::kAdmin) ? Role::kAdmin : Role::kAgent;
-}
-
 int print_cost(const CommonOptions& common, const CostOptions& options) {
   return with_context(common, [&](CommandContext& context) -> int {
     const auto tenants = tenants_of(context, options.tenant);
@@ -117,7 +112,8 @@ int print_cost(const CommonOptions& common, const CostOptions& options) {
     const auto registry = (*plugins)->registry();
     std::vector<TenantCost> costs;
     for (const auto& tenant : *tenants)
-      costs.push_back(cost_of(tenant, *policy->rights(tenant, role_named(options.role), {}), *registry));
+      costs.push_back(
+          cost_of(tenant, *policy->rights(tenant, role_named(options.role).value_or(Role::kAgent), {}), *registry));
     (*plugins)->stop(std::chrono::milliseconds(0));
     if (options.as_json)
       print_json(costs);

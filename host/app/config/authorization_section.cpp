@@ -1,5 +1,7 @@
 #include "app/config/authorization_section.hpp"
 
+#include "app/config/tenant_sections.hpp"
+
 #include <algorithm>
 
 #include "access/signed_token.hpp"
@@ -10,7 +12,6 @@ namespace toolhost::app {
 namespace {
 
 constexpr const char* kPlaceOfScopes = "scopes of the token";
-constexpr const char* kToolPattern = "^[A-Za-z0-9_.*-]{1,128}$";
 /// RFC 6749 section 3.3: printable, without blanks, quotes and backslashes.
 constexpr const char* kScopeName = R"(^[!#-\\[\\]-~]+$)";
 constexpr const char* kTenantName = "^[a-z0-9][a-z0-9-]{0,62}$";
@@ -51,12 +52,6 @@ void read_tenant_of_token(Section section, access::TenantOfToken& tenant) {
   section.finish();
   if (section.is_usable() && tenant.name.empty() == tenant.claim.empty())
     section.add("", section.where() + " takes either 'name', a tenant, or 'claim', which says it in each token");
-}
-
-std::optional<Role> role_named(std::string_view word) {
-  for (const Role role : {Role::kViewer, Role::kAgent, Role::kAdmin})
-    if (word == to_string(role)) return role;
-  return std::nullopt;
 }
 
 void read_role_of_token(Section section, access::RoleOfToken& role) {

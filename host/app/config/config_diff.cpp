@@ -20,7 +20,6 @@ using access::TenantPolicyConfig;
 using Lines = std::vector<std::string>;
 using Tools = std::span<const plugin_runtime::Tool* const>;
 
-constexpr std::array kRoles{Role::kViewer, Role::kAgent, Role::kAdmin};
 constexpr unsigned kEverybody = 0b111;
 constexpr std::size_t kMostNames = 12;  // in one line
 

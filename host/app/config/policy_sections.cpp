@@ -16,10 +16,8 @@ using access::TenantPolicyConfig;
 using access::ToolPatterns;
 
 constexpr std::int64_t kMostCalls = 1'000'000;
-constexpr const char* kToolPattern = "^[A-Za-z0-9_.*-]{1,128}$";
 constexpr const char* kToolName = "^[A-Za-z0-9_-]{1,64}$";
 constexpr const char* kScopePattern = "^[a-z0-9_.*-]{1,128}$";
-constexpr std::array kRoles{Role::kViewer, Role::kAgent, Role::kAdmin};
 
 bool consists_of(std::string_view text, std::string_view marks, std::size_t longest) {
   return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
@@ -323,9 +321,8 @@ void read_rule(Section section, std::vector<access::RuleConfig>& rules) {
   read_patterns(section, "tools", "The tools it is about; default: all.", rule.tools, "");
   section.scalars(
       "roles", "Whom it is about; default: everybody.", "^(viewer|agent|admin)$", "", [&](const YAML::Node& item) {
-        const auto role = std::find_if(kRoles.begin(), kRoles.end(),
-                                       [&](const auto each) { return item.Scalar() == to_string(each); });
-        if (role == kRoles.end()) {
+        const auto role = role_named(item.Scalar());
+        if (!role) {
           problems.add(item,
                        section.where("roles") + " must hold viewer, agent or admin; got " + in_quotes(item.Scalar()));
         } else {

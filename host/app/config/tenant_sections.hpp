@@ -7,6 +7,9 @@
 
 namespace toolhost::app {
 
+/// Names and patterns of tools, as the lists of configuration take them.
+inline constexpr const char* kToolPattern = "^[A-Za-z0-9_.*-]{1,128}$";
+
 /// What a tenant's mapping says, in a file of its own or as an entry of `tenants`.
 struct ReadTenant {
   TenantConfig config;
