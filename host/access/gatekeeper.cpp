@@ -152,6 +152,16 @@ class WatchingGatekeeper final : public Gatekeeper, private storage::KeyWatch::L
     return tokens_ == nullptr ? std::vector<CallerPtr>() : tokens_->callers();
   }
 
+  std::vector<CallerPtr> callers_of(KeyId key) const override {
+    if (value(key) >= 0) {
+      auto caller = keys_.find(key);
+      return caller == nullptr ? std::vector<CallerPtr>() : std::vector<CallerPtr>{std::move(caller)};
+    }
+    auto callers = token_callers();
+    std::erase_if(callers, [&](const auto& caller) { return caller->key_id != key; });
+    return callers;
+  }
+
   std::optional<DeniedKey> denied_key(std::string_view x_api_key, std::string_view authorization) const override {
     const auto key = presented_key(x_api_key, authorization);
     if (!key || !describe_malformed_key(*key).empty()) return std::nullopt;

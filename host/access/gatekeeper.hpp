@@ -61,6 +61,9 @@ class Gatekeeper {
   [[nodiscard]] virtual bool is_fetching() const noexcept { return false; }
   /// Callers by token, as far as they are remembered. Any thread.
   [[nodiscard]] virtual std::vector<CallerPtr> token_callers() const { return {}; }
+  /// Whoever has this id, with the rights of the policy in force: the caller of the key, or one for each token that is
+  /// remembered. Empty: nobody any more. Any thread.
+  [[nodiscard]] virtual std::vector<CallerPtr> callers_of(KeyId /*key*/) const { return {}; }
   /// Whose key it was that authenticate() answered kDenied for, so that the refusal is told of somebody; nothing for
   /// any other credential. Any thread.
   struct DeniedKey {

@@ -4,6 +4,7 @@
 #include <array>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "transport/https_client.hpp"
@@ -104,10 +105,26 @@ class FetchedKeys final : public IssuerKeys {
       is_fetching_ = true;
       lock.unlock();
       auto fetched = fetch();
+      const auto news = news_of(fetched);
       lock.lock();
       take(std::move(fetched));
       is_fetching_ = false;
+      if (!news || is_stopping_) continue;
+      lock.unlock();  // whoever hears of it may ask for the keys
+      events_.emit(HostNotice{news->severity, "tokens", news->text});
+      lock.lock();
     }
+  }
+
+  struct News {
+    Severity severity;
+    std::string text;
+  };
+  /// When the issuer is lost or found; told once each.
+  std::optional<News> news_of(const Result<Fetched>& fetched) {
+    if (std::exchange(has_failed_, !fetched) == !fetched) return std::nullopt;
+    if (fetched) return News{Severity::kInfo, "the keys of " + config_.issuer + " are there"};
+    return News{Severity::kWarning, "the keys of " + config_.issuer + " cannot be fetched: " + fetched.error().message};
   }
 
   /// With the lock.
@@ -115,16 +132,11 @@ class FetchedKeys final : public IssuerKeys {
     const auto now = config_.clock();
     if (!fetched) {
       next_fetch_ = now + kRetryPause;
-      if (!is_stopping_ && !std::exchange(has_failed_, true))
-        events_.emit(HostNotice{Severity::kWarning, "tokens",
-                                "the keys of " + config_.issuer + " cannot be fetched: " + fetched.error().message});
       return;
     }
     keys_ = std::make_shared<const SigningKeys>(std::move(fetched->keys));
     usable_until_ = now + kLongestUse;
     next_fetch_ = now + fetched->fresh;
-    if (std::exchange(has_failed_, false))
-      events_.emit(HostNotice{Severity::kInfo, "tokens", "the keys of " + config_.issuer + " are there"});
   }
 
   Result<Fetched> fetch() {
@@ -164,13 +176,14 @@ class FetchedKeys final : public IssuerKeys {
   const std::array<std::string, 2> metadata_urls_;
   const std::unique_ptr<transport::HttpsClient> client_;
   observability::EventSink& events_;
+  bool has_failed_ = false;  // the thread's only
 
   mutable std::mutex mutex_;  // guards what follows; never held while the issuer is asked
   std::condition_variable wanted_;
   KeysPtr keys_;
   Time usable_until_, renew_at_, next_fetch_;
   bool is_fetching_ = true;  // the first fetch begins at once
-  bool has_failed_ = false, is_stopping_ = false;
+  bool is_stopping_ = false;
   std::thread thread_;
 };
 

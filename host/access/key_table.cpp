@@ -48,6 +48,7 @@ KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::ti
   auto next = std::make_shared<Snapshot>();
   next->keys.reserve(rows.size());
   next->prefixes.reserve(rows.size());
+  next->by_id.reserve(rows.size());
   States states;
   Changes changes;
   next_expiry_ = WallClock::time_point::max();
@@ -71,6 +72,7 @@ KeyTable::Changes KeyTable::replace(std::vector<storage::KeyRow> rows, Clock::ti
       if (was_live && state == KeyState::kExpired) changes.expired.push_back({caller, row.name});
     }
     next->prefixes.insert(row.prefix);
+    next->by_id.emplace(value(row.id), key);
     next->keys.emplace(row.hash, std::move(key));
   }
   for (const auto& [hash, key] : previous->keys) {
@@ -123,6 +125,7 @@ KeyTable::Regoverned KeyTable::set_policy(PolicyPtr policy, Clock::time_point no
     const bool is_live = !told_.contains(value(key->row.id));
     if (is_live && !list_alike(*key->caller->grant->rights(), *made->caller->grant->rights()))
       result.relisted.push_back(made->caller);
+    next->by_id[value(made->row.id)] = made;
     key = std::move(made);
   }
   publish(std::move(next));
@@ -157,6 +160,12 @@ KeyTable::Found KeyTable::find(const storage::KeyHash& hash, WallClock::time_poi
   if (found == known->keys.end()) return {};
   const Key& key = *found->second;
   return {key.caller, state_of(key, wall_now), key.row.expires_at};
+}
+
+CallerPtr KeyTable::find(KeyId id) const {
+  const auto known = snapshot();
+  const auto found = known->by_id.find(value(id));
+  return found == known->by_id.end() ? nullptr : found->second->caller;
 }
 
 std::vector<KnownKey> KeyTable::keys() const {

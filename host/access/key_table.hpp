@@ -72,6 +72,8 @@ class KeyTable {
   [[nodiscard]] bool knows_prefix(std::string_view prefix) const;
   /// Any thread.
   [[nodiscard]] Found find(const storage::KeyHash& hash, WallClock::time_point wall_now) const;
+  /// Its caller, with the rights that it has now; null: there is no such key. Any thread.
+  [[nodiscard]] CallerPtr find(KeyId id) const;
   /// All of them, by id.
   [[nodiscard]] std::vector<KnownKey> keys() const;
   [[nodiscard]] std::size_t size() const { return snapshot()->keys.size(); }
@@ -90,6 +92,7 @@ class KeyTable {
   /// Keys are shared by the snapshots that know them.
   struct Snapshot {
     std::unordered_map<storage::KeyHash, std::shared_ptr<const Key>, FirstBytes> keys;
+    std::unordered_map<std::int64_t, std::shared_ptr<const Key>> by_id;
     std::unordered_set<std::string> prefixes;  // of the keys
   };
   using States = std::unordered_map<std::int64_t, KeyState>;

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "access/access_token.hpp"
 #include "access/api_key.hpp"
@@ -18,7 +20,6 @@ namespace {
 using WallTime = std::chrono::system_clock::time_point;
 using Digest = std::array<std::uint8_t, 32>;
 
-constexpr std::size_t kMostTokens = 10'000;
 constexpr std::size_t kShownCharacters = 6;
 
 /// `why` is half a sentence of SignedToken.
@@ -59,12 +60,19 @@ struct Known {
   CallerPtr caller;
 };
 
-/// Somebody whose streams may be open: until when, and by which token.
-struct Person {
-  WallTime end;
-  const Issuer* issuer = nullptr;
-  std::string signer;
-};
+/// No tenant has the name that the token says.
+Error no_tenant(const std::string& name) {
+  return {Errc::kDenied, "Access denied: the access token names no tenant of this server; ask whoever manages it.",
+          "there is no tenant " + name};
+}
+
+/// The names of tenants that the configuration of an issuer holds.
+std::set<std::string> tenants_named(const TenantOfToken& tenant) {
+  std::set<std::string> names;
+  if (!tenant.name.empty()) names.insert(tenant.name);
+  for (const auto& [value, name] : tenant.values) names.insert(name);
+  return names;
+}
 
 /// The number and the name of who presents a token: of issuer, subject and tenant, so that no two meet.
 void name_holder(Holder& holder) {
@@ -78,8 +86,8 @@ void name_holder(Holder& holder) {
 
 class Tokens final : public TokenIssuers {
  public:
-  Tokens(TokenIssuersParts parts, std::vector<std::unique_ptr<Issuer>> issuers)
-      : parts_(std::move(parts)), issuers_(std::move(issuers)), policy_(parts_.policy) {}
+  Tokens(TokenIssuersParts parts, std::vector<std::unique_ptr<Issuer>> issuers, observability::EventSink& events)
+      : parts_(std::move(parts)), issuers_(std::move(issuers)), events_(events), policy_(parts_.policy) {}
 
   Result<CallerPtr> authenticate(std::string_view token) override {
     const auto digest = sha256(token);
@@ -100,24 +108,30 @@ class Tokens final : public TokenIssuers {
   void set_tenants(std::vector<storage::TenantRow> tenants) override {
     std::map<std::string, storage::TenantRow, std::less<>> rows;
     for (auto& tenant : tenants) rows.emplace(tenant.name, std::move(tenant));
+    tell_of_missing(rows);
     const std::lock_guard lock(mutex_);
-    const auto is_as_before = [&](const Holder& holder) {
-      const auto row = rows.find(holder.tenant.name);
-      return row != rows.end() && row->second.id == holder.tenant.id &&
-             row->second.time_zone == holder.tenant.time_zone;
-    };
-    // Verified anew when they come again, with the tenant as it is now.
-    std::erase_if(tokens_, [&](const auto& known) { return !is_as_before(*known.second.holder); });
     tenants_ = std::move(rows);
+    // Verified anew when they come again, with the tenant as it is now.
+    std::erase_if(tokens_, [&](const auto& known) {
+      const auto* const tenant = tenant_of(*known.second.holder);
+      return tenant == nullptr || tenant->time_zone != known.second.holder->tenant.time_zone;
+    });
+    std::erase_if(people_, [&](const auto& person) {
+      if (tenant_of(*person.second) != nullptr) return false;
+      without_tenant_.push_back(KeyId{person.first});
+      return true;
+    });
   }
 
   Regoverned set_policy(PolicyPtr policy) override {
     std::vector<std::pair<Digest, HolderPtr>> known;
+    std::vector<HolderPtr> people;
     {
       const std::lock_guard lock(mutex_);
       policy_ = policy;
       reach_.clear();
       for (const auto& [digest, token] : tokens_) known.emplace_back(digest, token.holder);
+      for (const auto& [id, holder] : people_) people.push_back(holder);
     }
     Regoverned result;
     for (const auto& [digest, holder] : known) {
@@ -130,9 +144,15 @@ class Tokens final : public TokenIssuers {
         result.callers.push_back(token->second.caller);
       } else {
         tokens_.erase(token);
-        people_.erase(value(holder->id));
-        result.ended.push_back(holder->id);
+        end(holder->id, result.ended);
       }
+    }
+    // Also those whose tokens are not remembered any more.
+    for (const auto& holder : people) {
+      if (make_caller(*holder, policy)) continue;
+      const std::lock_guard lock(mutex_);
+      const auto person = people_.find(value(holder->id));
+      if (person != people_.end() && person->second == holder) end(holder->id, result.ended);
     }
     return result;
   }
@@ -145,16 +165,17 @@ class Tokens final : public TokenIssuers {
   }
 
   std::vector<KeyId> take_ended() override {
-    std::vector<KeyId> ended;
     const auto now = parts_.wall();
     const std::lock_guard lock(mutex_);
+    auto ended = std::exchange(without_tenant_, {});
     for (const auto& issuer : issuers_) forget_withdrawn(*issuer, ended);
     if (now < next_end_) return ended;
     std::erase_if(tokens_, [&](const auto& known) { return known.second.holder->claims.end <= now; });
     next_end_ = WallTime::max();
     std::erase_if(people_, [&](const auto& person) {
-      if (person.second.end > now) {
-        next_end_ = std::min(next_end_, person.second.end);
+      const auto end = person.second->claims.end;
+      if (end > now) {
+        next_end_ = std::min(next_end_, end);
         return false;
       }
       ended.push_back(KeyId{person.first});
@@ -182,10 +203,7 @@ class Tokens final : public TokenIssuers {
     Holder holder{.issuer = issuer->get(), .claims = std::move(*said), .signer = std::move(*signer)};
     const std::lock_guard lock(mutex_);
     const auto tenant = tenants_.find(holder.claims.tenant);
-    if (tenant == tenants_.end())
-      return Error{Errc::kDenied,
-                   "Access denied: the access token names no tenant of this server; ask whoever manages it.",
-                   "there is no tenant " + holder.claims.tenant};
+    if (tenant == tenants_.end()) return no_tenant(holder.claims.tenant);
     holder.tenant = tenant->second;
     name_holder(holder);
     return holder;
@@ -214,12 +232,15 @@ class Tokens final : public TokenIssuers {
       auto caller = make_caller(*holder, policy);
       if (!caller) return caller;
       const std::lock_guard lock(mutex_);
-      if (policy != policy_) continue;  // replaced meanwhile
-      if (tokens_.size() >= kMostTokens) tokens_.erase(tokens_.begin());
+      // What has changed since it was looked at was swept without it.
+      if (policy != policy_) continue;
+      if (is_withdrawn(*holder, holder->issuer->keys->get())) return not_accepted("its signing key is not known.");
+      if (tenant_of(*holder) == nullptr) return no_tenant(holder->tenant.name);
+      if (tokens_.size() >= parts_.most_tokens) tokens_.erase(tokens_.begin());
       tokens_[digest] = {holder, *caller};
       auto& person = people_[value(holder->id)];
-      if (holder->claims.end >= person.end) person = {holder->claims.end, holder->issuer, holder->signer};
-      next_end_ = std::min(next_end_, person.end);
+      if (person == nullptr || holder->claims.end >= person->claims.end) person = holder;
+      next_end_ = std::min(next_end_, person->claims.end);
       return caller;
     }
   }
@@ -229,19 +250,52 @@ class Tokens final : public TokenIssuers {
     return policy_;
   }
 
+  /// Names of the configuration that no tenant has, as soon as that is so.
+  void tell_of_missing(const std::map<std::string, storage::TenantRow, std::less<>>& rows) {
+    std::set<std::string> missing;
+    for (const auto& issuer : issuers_)
+      for (const auto& name : tenants_named(issuer->config.tenant))
+        if (!rows.contains(name)) missing.insert(name);
+    for (const auto& name : missing) {
+      if (missing_.contains(name)) continue;
+      events_.emit(observability::HostNotice{
+          observability::Severity::kWarning, "tokens",
+          "'authorization.issuers' names the tenant '" + name + "', which does not exist: its tokens are refused"});
+    }
+    missing_ = std::move(missing);
+  }
+
+  /// With the lock: as it is now; null when it is gone.
+  [[nodiscard]] const storage::TenantRow* tenant_of(const Holder& holder) const {
+    const auto row = tenants_.find(holder.tenant.name);
+    return row != tenants_.end() && row->second.id == holder.tenant.id ? &row->second : nullptr;
+  }
+
+  /// With the lock: somebody, with one of their tokens that is not let in any more.
+  void end(KeyId id, std::vector<KeyId>& ended) {
+    if (people_.erase(value(id)) == 0) return;
+    ended.push_back(id);
+    if (auto other = latest_of(id); other != nullptr) people_.emplace(value(id), std::move(other));
+  }
+
+  /// Whether the key that has signed a token is not among those of its issuer; null: none may be used any more.
+  static bool is_withdrawn(const Holder& holder, const IssuerKeys::KeysPtr& keys) {
+    return keys == nullptr || !keys->has(holder.signer);
+  }
+
   /// With the lock. Tokens whose key is no longer among the issuer's.
   void forget_withdrawn(Issuer& issuer, std::vector<KeyId>& ended) {
     const auto keys = issuer.keys->get();
-    if (keys == nullptr || keys == issuer.swept_with) return;
+    if (keys == issuer.swept_with) return;
     issuer.swept_with = keys;
-    const auto is_withdrawn = [&](const auto& of) { return of.issuer == &issuer && !keys->has(of.signer); };
-    std::erase_if(tokens_, [&](const auto& known) { return is_withdrawn(*known.second.holder); });
+    const auto is_over = [&](const Holder& of) { return of.issuer == &issuer && is_withdrawn(of, keys); };
+    std::erase_if(tokens_, [&](const auto& known) { return is_over(*known.second.holder); });
     for (auto person = people_.begin(); person != people_.end();) {
-      if (!is_withdrawn(person->second)) {
+      if (!is_over(*person->second)) {
         ++person;
-      } else if (const auto* const other = latest_of(KeyId{person->first}); other != nullptr) {
-        person->second = {other->claims.end, other->issuer, other->signer};
+      } else if (auto other = latest_of(KeyId{person->first}); other != nullptr) {
         next_end_ = std::min(next_end_, other->claims.end);
+        person->second = std::move(other);
         ++person;
       } else {
         ended.push_back(KeyId{person->first});
@@ -251,11 +305,11 @@ class Tokens final : public TokenIssuers {
   }
 
   /// With the lock: of the tokens that are left of somebody, the one that lasts longest.
-  [[nodiscard]] const Holder* latest_of(KeyId id) const {
-    const Holder* latest = nullptr;
+  [[nodiscard]] HolderPtr latest_of(KeyId id) const {
+    HolderPtr latest;
     for (const auto& [digest, token] : tokens_) {
-      const auto& holder = *token.holder;
-      if (holder.id == id && (latest == nullptr || latest->claims.end < holder.claims.end)) latest = &holder;
+      const auto& holder = token.holder;
+      if (holder->id == id && (latest == nullptr || latest->claims.end < holder->claims.end)) latest = holder;
     }
     return latest;
   }
@@ -319,12 +373,15 @@ class Tokens final : public TokenIssuers {
 
   const TokenIssuersParts parts_;
   const std::vector<std::unique_ptr<Issuer>> issuers_;
+  observability::EventSink& events_;
+  std::set<std::string> missing_;  // tenants; of the thread that calls set_tenants()
 
   mutable std::mutex mutex_;  // guards what follows, and swept_with of the issuers
   PolicyPtr policy_;
   std::map<std::string, storage::TenantRow, std::less<>> tenants_;
   std::unordered_map<Digest, Known, FirstBytes> tokens_;
-  std::unordered_map<std::int64_t, Person> people_;
+  std::unordered_map<std::int64_t, HolderPtr> people_;  // whose streams may be open, with the token that lasts longest
+  std::vector<KeyId> without_tenant_;                   // take_ended() tells them
   std::map<std::tuple<const Issuer*, std::string, Role>, std::weak_ptr<const Rights>> reach_;
   WallTime next_end_ = WallTime::max();
 };
@@ -346,7 +403,7 @@ Result<std::unique_ptr<TokenIssuers>> TokenIssuers::start(const TokenConfig& con
     issuer->keys = std::move(*keys);
     issuers.push_back(std::move(issuer));
   }
-  return std::unique_ptr<TokenIssuers>(std::make_unique<Tokens>(std::move(parts), std::move(issuers)));
+  return std::unique_ptr<TokenIssuers>(std::make_unique<Tokens>(std::move(parts), std::move(issuers), events));
 }
 
 std::string_view presented_token(std::string_view x_api_key, std::string_view authorization) noexcept {

@@ -20,6 +20,7 @@ struct TokenIssuersParts {
   PolicyPtr policy;
   std::shared_ptr<MeterTable> meters;  ///< those of the keys: a tenant's limits bound both
   // Tests bring their own.
+  std::size_t most_tokens = 10'000;  ///< that are remembered
   std::function<std::chrono::system_clock::time_point()> wall = std::chrono::system_clock::now;
   std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;
 };
@@ -40,7 +41,7 @@ class TokenIssuers {
   virtual Result<CallerPtr> authenticate(std::string_view token) = 0;
   [[nodiscard]] virtual bool is_fetching() const noexcept = 0;
 
-  /// The tenants that there are.
+  /// The tenants that there are. Names of the configuration that are not among them are told once.
   virtual void set_tenants(std::vector<storage::TenantRow> tenants) = 0;
 
   struct Regoverned {
@@ -50,8 +51,9 @@ class TokenIssuers {
   virtual Regoverned set_policy(PolicyPtr policy) = 0;
   /// Those of the tokens that are remembered.
   [[nodiscard]] virtual std::vector<CallerPtr> callers() const = 0;
-  /// Callers of whom no token is good any more, each once: it has ended, or its issuer has withdrawn the key that
-  /// signed it. To be asked again and again; quick when there are none.
+  /// Callers of whom no token is good any more, each once: it has ended, its issuer has withdrawn the key that
+  /// signed it or was not heard of for too long, or its tenant is gone. To be asked again and again; quick when there
+  /// are none.
   virtual std::vector<KeyId> take_ended() = 0;
 };
 

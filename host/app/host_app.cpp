@@ -208,7 +208,7 @@ Result<> build_protocol(Host& host, const HostConfig& config) {
   mcp.sealing_key = std::move(*sealing_key);
   mcp.failed_sign_in_period = config.keys.failed_sign_in_period;
   mcp.has_room = [&journal = *host.journal] { return journal.has_room(); };
-  auto streams = storage::StreamStore::start(host.database.address, mcp.streams.keep);
+  auto streams = storage::StreamStore::start(host.database.address, mcp.streams.keep, *host.events);
   if (!streams) return streams.error();
   host.streams = std::move(*streams);
   mcp.stream_store = host.streams.get();

@@ -55,19 +55,27 @@ class OtlpExporterImpl final : public OtlpExporter {
         std::unique_lock lock(mutex_);
         goes_on = !changed_.wait_for(lock, wait, [this] { return is_ending_; });
       }
-      if (body_.empty()) {
-        body_ = batch_.take();
-        spans_ = batch_.taken();
-      }
-      wait = body_.empty() || send() ? kPeriod : std::min(wait * 2, kLongestWait);
+      wait = send_next() ? kPeriod : std::min(wait * 2, kLongestWait);
     }
-    batch_.count_dropped(body_.empty() ? 0 : spans_);
+    // The last body may have been an older one, which had waited for the collector.
+    if (body_.empty()) send_next();
+    if (!body_.empty()) batch_.count_dropped(spans_);
+    if (!batch_.take().empty()) batch_.count_dropped(batch_.taken());
     const std::lock_guard lock(mutex_);
     has_ended_ = true;
     changed_.notify_all();
   }
 
-  /// False when the same body is to be sent again.
+  /// What is on its way, or else what waits. False when the same body is to be sent again.
+  bool send_next() {
+    if (body_.empty()) {
+      body_ = batch_.take();
+      spans_ = batch_.taken();
+    }
+    return body_.empty() || send();
+  }
+
+  /// As send_next().
   bool send() {
     transport::HttpsClient::Headers headers;
     for (const auto& [name, value] : config_.headers) headers.emplace_back(name, value.reveal());

@@ -55,9 +55,12 @@ struct Caller {
   TenantId tenant_id{};
   std::string tenant;     ///< the tenant's name, e.g. "demo"
   std::string time_zone;  ///< the tenant's IANA time zone, e.g. "Europe/Berlin"
-  KeyId key_id{};
-  std::string key_prefix;  ///< "hdsk_" and six characters: safe to show and to log
-  std::string principal;   ///< the key owner's e-mail address, or the key's name when it has no owner
+  KeyId key_id{};         ///< negative: no key, but who presents access tokens
+  /// "hdsk_" and six characters, with an access token "oauth_" and six: safe to show and to log. Empty for the host.
+  std::string key_prefix;
+  /// The key owner's e-mail address, or the key's name when it has no owner; with an access token its person's e-mail
+  /// address, or its subject; "toolhost" for the host itself.
+  std::string principal;
   Role role = Role::kAgent;
   std::shared_ptr<const Members> members;  ///< of the tenant, sorted by name; may be null when there are none
   bool read_only = false;                  ///< whatever the tool says of itself, its transactions may only read

@@ -22,7 +22,8 @@ struct ToolCalled {
   std::string_view plugin;      ///< empty when the tool is unknown
   std::string_view request_id;  ///< the host's id of this call
   std::string_view outcome;     ///< "ok", "tool_error", "invalid_arguments", "unknown_tool", "timeout", "cancelled",
-                                ///< "unavailable", "internal", "denied", "limit"
+                                ///< "unavailable", "internal", "denied", "limit", "input_required", "not_found",
+                                ///< "state_used" (answers that were used before)
   std::chrono::microseconds duration;
   std::string_view detail;          ///< for the log only; why an internal error happened
   std::string_view reason = {};     ///< of a refusal: access::to_string(Reason), "busy" (the plugin's queue is full) or

@@ -177,7 +177,8 @@ void ToolRunner::run(ToolCallPtr call, ToolBinding& binding) {
     if (!has_changed || !tool.input_schema.accepts(call->arguments))
       return std::exchange(call->on_done, nullptr)(*call, invalid_arguments(tool, call->arguments));
   }
-  if (binding.runs_inline.load(std::memory_order_relaxed)) return run_inline(call, binding);
+  // After a question whichever thread brought the answer is here, perhaps one that others wait for.
+  if (call->answers.round == 0 && binding.runs_inline.load(std::memory_order_relaxed)) return run_inline(call, binding);
   enqueue(std::move(call), binding);
 }
 

@@ -42,8 +42,25 @@ inline constexpr std::chrono::milliseconds kFirstWait{100}, kLongestWait{2000};
 // Whoever configured a wrong address is to hear of it; a server that has been met is worth waiting for.
 inline constexpr std::chrono::seconds kFirstPatience{3}, kPatience{30};
 
-/// How long to wait before a stream is opened again: what the server says, within reason.
-std::chrono::milliseconds wait_of(const transport::SseReader& reader);
+/// How long to wait before a stream is opened again: what the server says, within reason, and twice as long each time
+/// that streams have ended at once without an event.
+class Pace {
+ public:
+  /// A stream is open, and is read by `reader`.
+  void begin(const transport::SseReader& reader);
+  /// It has ended, or could not be opened again.
+  std::chrono::milliseconds end(const transport::SseReader& reader);
+
+ private:
+  std::chrono::steady_clock::time_point began_;
+  std::uint64_t events_ = 0;  ///< that had been read by then
+  unsigned doublings_ = 0;
+};
+
+/// Whether a status tells that the server, or the way to it, is out of service for a while.
+constexpr bool is_away(unsigned status) noexcept {
+  return status == 502 || status == 503 || status == 504;
+}
 
 /// What coroutines of one thread wait for.
 class Signal {
@@ -100,6 +117,9 @@ class Bridge final : public StdioBridge {
 
   void on_line(transport::StdioPipe::Line line);
 
+  /// Answers a line for which there is no room.
+  void turn_away(std::string text);
+
   /// Takes the lines in turn: `initialize` and notifications have arrived before the next one leaves.
   Awaitable<void> pump();
 
@@ -122,7 +142,8 @@ class Bridge final : public StdioBridge {
   /// A subscription that was begun anew is acknowledged again, which its client does not expect.
   bool is_second_acknowledgement(const Message& message);
 
-  void note_version(const Message& answer);
+  /// The revision that all later messages name. False: the answer names one that no field can hold.
+  bool note_version(const Message& answer);
 
   /// Which arguments of which tools travel as HTTP fields, too.
   void learn(const Message& answer);
@@ -196,7 +217,10 @@ class Bridge final : public StdioBridge {
 
   Awaitable<bool> initialize_again();
 
-  /// Asks something of our own; nothing when it was not answered.
+  /// Gives up what carries the post when the limit passes; lives as long as that is waited for.
+  [[nodiscard]] boost::asio::steady_timer giving_up(const PostPtr& post, Deadline limit);
+
+  /// Asks something of our own; nothing when it was not answered in time.
   Awaitable<std::optional<std::string>> ask(const Message& request, bool begins_session = false);
 
   /// Asks for the list of tools that the client got elsewhere, as with the envelope of its call.
@@ -236,6 +260,7 @@ class Bridge final : public StdioBridge {
   std::unique_ptr<transport::HttpChannel> channel_;
   Signal progress_{io_};  ///< something has been answered, sent, or opened
   std::deque<transport::StdioPipe::Line> lines_;
+  std::size_t waiting_bytes_ = 0;  ///< of lines_
   bool is_pumping_ = false, is_ending_ = false;
 
   enum class Mode { kUnknown, kHttp, kSse } mode_ = Mode::kUnknown;
@@ -250,6 +275,7 @@ class Bridge final : public StdioBridge {
   std::uint64_t sessions_ = 0;  ///< how many there have been
   bool is_renewing_ = false;
 
+  ExchangePtr listening_;  ///< the session's own stream
   ExchangePtr stream_;
   std::string endpoint_, last_endpoint_, own_endpoint_, stream_problem_;
   std::uint64_t streams_ = 0;

@@ -96,4 +96,15 @@ std::string reason_in(std::string_view body) {
   return reason;
 }
 
+bool is_repeatable(std::string_view body) {
+  const auto document = json::acquire_document();
+  const auto root = document->parse(body);
+  json::Value member;
+  bool is_so = false;
+  if (!root) return false;
+  if (json::find(*root, "repeatable").get(member) == simdjson::SUCCESS && member.get(is_so) == simdjson::SUCCESS)
+    return is_so;
+  return text_at(*root, "error") == "too_many_connections";
+}
+
 }  // namespace toolhost::protocol

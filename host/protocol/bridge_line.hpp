@@ -36,4 +36,8 @@ std::string with_id(const Message& request, std::string_view id);
 /// of at most 300 bytes, or empty.
 std::string reason_in(std::string_view body);
 
+/// Whether the body of a 503 is the host's word that it has not begun what it was asked, so that even a tool call can
+/// be sent again.
+bool is_repeatable(std::string_view body);
+
 }  // namespace toolhost::protocol

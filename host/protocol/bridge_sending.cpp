@@ -44,6 +44,10 @@ Awaitable<void> Bridge::serve(PostPtr post) {
   milliseconds wait = kFirstWait;
   bool was_renewed = false, has_learned = false;
   while (is_wanted(post)) {
+    if (is_renewing_ && !post->line.is_modern() && !post->line.is_initialize()) {
+      co_await progress_.wait(Deadline::after(kPatience));
+      continue;
+    }
     const auto session = sessions_;
     Step step = mode_ == Mode::kSse ? co_await send_by_stream(post) : co_await send(post);
     if (step.kind == Kind::kForgotten && !std::exchange(was_renewed, true) && co_await renew(session)) continue;
@@ -102,7 +106,7 @@ Awaitable<Step> Bridge::send(PostPtr post) {
   const bool had_session = !session_.empty() && !post->line.is_modern();
   const auto head = co_await exchange->ask(question_of(post->line));
   if (!head) co_return unanswered(*exchange, head.error());
-  say_back();
+  if (!is_away(head->status)) say_back();
   if (head->status >= 200 && head->status < 300) {
     has_met_ = true;
     if (mode_ == Mode::kUnknown) mode_ = Mode::kHttp;
@@ -139,7 +143,10 @@ Step Bridge::judge(const PostPtr& post, unsigned status, std::string_view body, 
   if (status == 404 && had_session) return {Kind::kForgotten, refusal(status, body)};
   if ((status == 404 || status == 405) && mode_ == Mode::kUnknown)
     return {Kind::kOtherTransport, refusal(status, body)};
-  if (status == 502 || status == 503 || status == 504) return {Kind::kLost, refusal(status, body)};
+  if (is_away(status)) {
+    const bool is_untouched = status == 503 && is_repeatable(body);
+    return {is_untouched ? Kind::kUnreached : Kind::kLost, refusal(status, body)};
+  }
   return relay(post, status, body);
 }
 
@@ -179,7 +186,9 @@ Step Bridge::relay(const PostPtr& post, unsigned status, std::string_view body) 
 std::string Bridge::refusal(unsigned status, std::string_view body) const {
   std::string text = server() + " answered " + std::to_string(status);
   if (const auto reason = reason_in(body); !reason.empty()) text += ": " + reason;
-  if ((status == 401 || status == 403) && !config_.key_hint.empty()) text += " " + config_.key_hint;
+  if ((status != 401 && status != 403) || config_.key_hint.empty()) return text;
+  if (std::string_view(".!?").find(text.back()) == std::string_view::npos) text += '.';
+  text += " " + config_.key_hint;
   return text;
 }
 

@@ -18,14 +18,23 @@ void Bridge::begin_session(const BridgeLine& line) {
 }
 
 Awaitable<bool> Bridge::renew(std::uint64_t session) {
+  const bool has_waited = is_renewing_;
   while (is_renewing_) co_await progress_.wait(Deadline::after(kPatience));
   if (session != sessions_) co_return true;
-  if (!initialize_) co_return false;
+  if (has_waited || !initialize_) co_return false;
   is_renewing_ = true;
-  version_.clear();
-  session_.clear();
-  const bool is_renewed = co_await initialize_again();
-  if (is_renewed) {
+  const std::string forgotten = std::exchange(session_, {}), version = std::exchange(version_, {});
+  bool is_renewed = false;
+  try {
+    is_renewed = co_await initialize_again();
+  } catch (const std::exception& error) {
+    config_.tell(error.what());
+  }
+  if (!is_renewed) {
+    session_ = forgotten;  // so that the next request is told, too, that it has to be renewed
+    version_ = version;
+    config_.tell("the server has forgotten the session and does not begin another one");
+  } else {
     ++sessions_;
     config_.tell("the server had forgotten the session; it was begun anew");
     start_listening();
@@ -39,13 +48,24 @@ Awaitable<bool> Bridge::initialize_again() {
   const auto parsed = parse_message(*initialize_);
   const auto answer = co_await ask(std::get<Message>(parsed), true);
   if (!answer) co_return false;
-  const auto message = parse_message(*answer);
-  note_version(std::get<Message>(message));
+  const auto parsed_answer = parse_message(*answer);
+  const auto* const message = std::get_if<Message>(&parsed_answer);
+  if (message != nullptr) note_version(*message);
   if (version_.empty()) co_return false;
   auto initialized = std::make_shared<Post>();
   initialized->line.text = R"({"jsonrpc":"2.0","method":"notifications/initialized"})";
+  const auto limit = Deadline::after(kPatience);
+  const auto patience = giving_up(initialized, limit);
   const Step step = mode_ == Mode::kSse ? co_await post_to_stream(initialized) : co_await send(initialized);
-  co_return step.kind == Kind::kDone;
+  co_return step.kind == Kind::kDone && !limit.has_passed();
+}
+
+boost::asio::steady_timer Bridge::giving_up(const PostPtr& post, Deadline limit) {
+  boost::asio::steady_timer timer(io_, limit.at());
+  timer.async_wait([post](const boost::system::error_code& ec) {
+    if (!ec && post->exchange) post->exchange->abort();
+  });
+  return timer;
 }
 
 Awaitable<std::optional<std::string>> Bridge::ask(const Message& request, bool begins_session) {
@@ -56,10 +76,11 @@ Awaitable<std::optional<std::string>> Bridge::ask(const Message& request, bool b
   const std::string key = post->line.ids.front();
   own_[key].reset();
   const auto limit = Deadline::after(kPatience);
+  const auto patience = giving_up(post, limit);
   if (mode_ == Mode::kSse) {
     co_await post_to_stream(post);
   } else {
-    const ExchangePtr exchange = channel_->begin();
+    const ExchangePtr exchange = post->exchange = channel_->begin();
     const auto head = co_await exchange->ask(question_of(post->line));
     if (head && head->status == 200) {
       if (begins_session) session_ = head->mcp_session_id;
@@ -89,10 +110,11 @@ Awaitable<bool> Bridge::learn_tools(const Post& call) {
     const auto answer = request != nullptr ? co_await ask(*request) : std::nullopt;
     if (!answer) co_return false;
     const auto listed = parse_message(*answer);
-    const auto& message = std::get<Message>(listed);
-    learn(message);
+    const auto* const message = std::get_if<Message>(&listed);
+    if (message == nullptr) co_return false;
+    learn(*message);
     json::Value result, next;
-    if (json::find(message.document->root(), "result").get(result) != simdjson::SUCCESS ||
+    if (json::find(message->document->root(), "result").get(result) != simdjson::SUCCESS ||
         json::find(result, "nextCursor").get(next) != simdjson::SUCCESS)
       break;
     cursor = json::to_text(next);

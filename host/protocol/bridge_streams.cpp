@@ -11,12 +11,22 @@ using transport::HttpQuestion;
 using transport::SseReader;
 
 constexpr std::chrono::seconds kResumePatience{60};
-constexpr milliseconds kShortestRetry{50}, kUsualRetry{1000}, kLongestRetry{60'000};
+constexpr milliseconds kShortestRetry{100}, kUsualRetry{1000}, kLongestRetry{60'000};
+constexpr milliseconds kAtOnce{1000}, kLongestPause{5000};
+constexpr unsigned kMostDoublings = 6;  // of the shortest to the longest
 
 }  // namespace
 
-milliseconds wait_of(const SseReader& reader) {
-  return std::clamp(reader.retry().value_or(kUsualRetry), kShortestRetry, kLongestRetry);
+void Pace::begin(const SseReader& reader) {
+  began_ = std::chrono::steady_clock::now();
+  events_ = reader.events();
+}
+
+milliseconds Pace::end(const SseReader& reader) {
+  const auto wait = std::clamp(reader.retry().value_or(kUsualRetry), kShortestRetry, kLongestRetry);
+  const bool was_in_vain = reader.events() == events_ && std::chrono::steady_clock::now() - began_ < kAtOnce;
+  doublings_ = was_in_vain ? std::min(doublings_ + 1, kMostDoublings) : 0;
+  return std::max(wait, std::min(wait * (1U << doublings_), kLongestPause));
 }
 
 Awaitable<Result<>> Bridge::read_events(ExchangePtr exchange, SseReader& reader, std::function<bool()> is_over) {
@@ -49,8 +59,10 @@ Awaitable<void> Bridge::drain(ExchangePtr exchange) {
 Awaitable<Step> Bridge::follow(PostPtr post, ExchangePtr exchange) {
   SseReader reader(kMaxMessage);
   std::optional<Deadline> patience;
+  Pace pace;
   for (;;) {
     if (exchange) {
+      pace.begin(reader);
       const auto ended = co_await read_events(exchange, reader, [&] { return !is_open(post); });
       if (!is_open(post)) co_return Step{};
       if (!ended && ended.error().code == Errc::kLimit) co_return Step{Kind::kRefused, ended.error().message};
@@ -58,7 +70,7 @@ Awaitable<Step> Bridge::follow(PostPtr post, ExchangePtr exchange) {
         co_return Step{Kind::kLost, server() + " ended the stream before its answer"};
       patience = Deadline::after(kResumePatience);
     }
-    co_await sleep(wait_of(reader));
+    co_await sleep(pace.end(reader));
     if (!is_open(post)) co_return Step{};
     auto resumed = co_await resume(post, reader.last_id());
     if (auto* const step = std::get_if<Step>(&resumed)) {
@@ -81,21 +93,24 @@ Awaitable<std::variant<ExchangePtr, Step>> Bridge::resume(PostPtr post, const st
     const bool is_transient = head.error().code == Errc::kUnavailable;
     co_return Step{is_transient ? Kind::kUnreached : Kind::kRefused, head.error().message};
   }
-  say_back();
+  if (!is_away(head->status)) say_back();
   if (head->status == 200 && head->content_type == kStreamType) co_return exchange;
   const auto body = co_await whole(*exchange);
-  const bool is_transient = head->status == 502 || head->status == 503 || head->status == 504;
-  const Kind kind = is_transient ? Kind::kUnreached : head->status == 404 ? Kind::kForgotten : Kind::kRefused;
+  const Kind kind = is_away(head->status) ? Kind::kUnreached : head->status == 404 ? Kind::kForgotten : Kind::kRefused;
   co_return Step{kind, refusal(head->status, body ? std::string_view(*body) : std::string_view())};
 }
 
 void Bridge::start_listening() {
+  if (listening_) listening_->abort();  // of the session before
+  listening_.reset();
   if (mode_ == Mode::kHttp) spawn(listen(sessions_));
 }
 
 Awaitable<void> Bridge::listen(std::uint64_t session) {
   std::string last_id;
   milliseconds wait = kFirstWait;
+  Pace pace;
+  bool was_open = false;
   while (session == sessions_) {
     auto opened = co_await resume(nullptr, last_id);
     if (session != sessions_) {
@@ -103,6 +118,8 @@ Awaitable<void> Bridge::listen(std::uint64_t session) {
       co_return;
     }
     if (auto* const step = std::get_if<Step>(&opened)) {
+      // A session that has just begun is not forgotten: this server has no such stream.
+      if (step->kind == Kind::kForgotten && !was_open) co_return;
       if (step->kind == Kind::kForgotten) co_await renew(session);
       if (step->kind == Kind::kRefused && last_id.empty()) co_return;
       if (step->kind == Kind::kRefused) last_id.clear();  // an id that the server does not know
@@ -111,11 +128,14 @@ Awaitable<void> Bridge::listen(std::uint64_t session) {
       continue;
     }
     wait = kFirstWait;
+    was_open = true;
     SseReader reader(kMaxMessage);
-    const auto is_over = [&] { return session != sessions_; };
-    co_await read_events(std::get<ExchangePtr>(opened), reader, is_over);
+    const ExchangePtr exchange = listening_ = std::get<ExchangePtr>(opened);
+    pace.begin(reader);
+    co_await read_events(exchange, reader, [&] { return session != sessions_; });
+    if (session != sessions_) exchange->abort();
     if (!reader.last_id().empty()) last_id = reader.last_id();
-    co_await sleep(wait_of(reader));
+    co_await sleep(pace.end(reader));
   }
 }
 
@@ -129,6 +149,7 @@ void Bridge::fall_back() {
 Awaitable<void> Bridge::keep_stream() {
   std::string last_id;
   milliseconds wait = kFirstWait;
+  Pace pace;
   for (;;) {
     auto opened = co_await resume(nullptr, last_id);
     if (auto* const step = std::get_if<Step>(&opened)) {
@@ -147,11 +168,12 @@ Awaitable<void> Bridge::keep_stream() {
     wait = kFirstWait;
     stream_ = std::get<ExchangePtr>(opened);
     SseReader reader(kMaxMessage);
+    pace.begin(reader);
     co_await read_events(stream_, reader, [] { return false; });
     stream_.reset();
     endpoint_.clear();
     if (!reader.last_id().empty()) last_id = reader.last_id();
-    co_await sleep(wait_of(reader));
+    co_await sleep(pace.end(reader));
   }
 }
 
@@ -221,14 +243,17 @@ Awaitable<Step> Bridge::send_by_stream(PostPtr post) {
 }
 
 Awaitable<Step> Bridge::post_to_stream(PostPtr post) {
-  const ExchangePtr exchange = channel_->begin();
+  const ExchangePtr exchange = post->exchange = channel_->begin();
   HttpQuestion asked = question(HttpQuestion::Method::kPost, "*/*");
   asked.target = own_endpoint_.empty() ? endpoint_ : own_endpoint_;
   asked.body = post->line.text;
   const auto head = co_await exchange->ask(std::move(asked));
   if (!head) co_return unanswered(*exchange, head.error());
   const auto body = co_await whole(*exchange);
-  if (head->status >= 200 && head->status < 300) co_return Step{};
+  if (head->status >= 200 && head->status < 300) {
+    say_back();
+    co_return Step{};
+  }
   const std::string why = refusal(head->status, body ? std::string_view(*body) : std::string_view());
   if (head->status != 404 && head->status != 503) co_return Step{Kind::kRefused, why};
   // The server does not know the stream any more, whatever TCP says.

@@ -17,6 +17,11 @@ constexpr Revision kOldest = Revision::k2024_11_05;
 constexpr Revision kFirstModern = Revision::k2026_07_28;
 constexpr Revision kNewest = Revision::k2026_07_28;
 
+/// So that no key takes every place.
+constexpr std::size_t share_of_key(std::size_t listeners) noexcept {
+  return std::max<std::size_t>(1, listeners / 4);
+}
+
 }  // namespace
 
 const Dispatcher::Method* Dispatcher::find_method(std::string_view name, Revision revision) noexcept {
@@ -50,12 +55,13 @@ Dispatcher::Dispatcher(const McpConfig& config, access::Gatekeeper& gatekeeper, 
                .version = config.server_version,
                .instructions = config.instructions}),
       has_room_(config.has_room),
+      gatekeeper_(gatekeeper),
       plugins_(plugins),
       listing_(config.tools_page_size),
       catalog_(config.tools_page_size),
       request_id_prefix_("c-" + random_id().substr(0, 8) + "-"),
       running_(std::make_shared<RunningCalls>(config, server_, gatekeeper.usage(), plugins, events)),
-      listeners_(config.max_listeners, config.max_streams_per_key) {}
+      listeners_(config.max_listeners, std::min(config.max_streams_per_key, share_of_key(config.max_listeners))) {}
 
 Dispatcher::~Dispatcher() {
   running_->questions.stop();
@@ -125,7 +131,7 @@ void Dispatcher::listen(Message&& request, const RequestContext& context, ReplyS
   auto& filter = std::get<ListenFilter>(parsed);
   filter.prompts = filter.prompts && capabilities.prompts;
   filter.resources = filter.resources && capabilities.resources;
-  if (!capabilities.resources) filter.uris.clear();
+  std::erase_if(filter.uris, [&](const auto& uri) { return !may_read(*context.caller, uri); });
   auto open_id = context.shares_session ? next_request_id() : request.id;
   switch (listeners_.open(request.id, std::move(open_id), std::move(filter), context, sink)) {
     case Listeners::Opening::kOpened:
@@ -141,22 +147,29 @@ void Dispatcher::listen(Message&& request, const RequestContext& context, ReplyS
 }
 
 void Dispatcher::lists_changed(std::span<const KeyId> keys, std::uint32_t lists) {
-  tell_listeners(
-      lists, [&](const Caller& caller) { return std::find(keys.begin(), keys.end(), caller.key_id) != keys.end(); });
+  tell_listeners(lists, [&](const Caller& caller, std::uint32_t) {
+    return std::find(keys.begin(), keys.end(), caller.key_id) != keys.end();
+  });
 }
 
-void Dispatcher::tell_listeners(std::uint32_t lists, const Listeners::Concerns& concerns) {
-  if ((lists & kToolsList) != 0) listeners_.list_changed(Listeners::List::kTools, concerns);
-  if ((lists & kResourcesList) != 0) listeners_.list_changed(Listeners::List::kResources, concerns);
-  if ((lists & kPromptsList) != 0) listeners_.list_changed(Listeners::List::kPrompts, concerns);
+void Dispatcher::tell_listeners(std::uint32_t lists,
+                                const std::function<bool(const Caller&, std::uint32_t list)>& concerns) {
+  static constexpr std::array kLists{std::pair{kToolsList, Listeners::List::kTools},
+                                     std::pair{kResourcesList, Listeners::List::kResources},
+                                     std::pair{kPromptsList, Listeners::List::kPrompts}};
+  for (const auto& [bit, list] : kLists)
+    if ((lists & bit) != 0) listeners_.list_changed(list, [&](const Caller& caller) { return concerns(caller, bit); });
 }
 
 void Dispatcher::catalog_changed(const CatalogChange& change) {
   const auto concerns = [&](const Caller& caller) { return !change.tenant || caller.tenant_id == *change.tenant; };
-  tell_listeners(change.lists, concerns);
+  tell_listeners(change.lists, [&](const Caller& caller, std::uint32_t list) {
+    return concerns(caller) && has_list(caller.key_id, list);
+  });
   if (change.updated_uri.empty()) return;
-  listeners_.updated(change.updated_uri,
-                     [&](const Caller& caller) { return concerns(caller) && may_read(caller, change.updated_uri); });
+  listeners_.updated(change.updated_uri, [&](const Caller& caller) {
+    return concerns(caller) && may_read(caller.key_id, change.updated_uri);
+  });
 }
 
 bool Dispatcher::may_read(const Caller& caller, std::string_view uri) {
@@ -164,6 +177,19 @@ bool Dispatcher::may_read(const Caller& caller, std::string_view uri) {
   const auto found = registry->find_resource(uri);
   if (found.resource == nullptr) return false;
   return caller.grant == nullptr || caller.grant->rights()->decide(facts_of(found.resource->read), nullptr).allowed();
+}
+
+bool Dispatcher::may_read(KeyId key, std::string_view uri) {
+  return std::ranges::any_of(gatekeeper_.callers_of(key),
+                             [&](const CallerPtr& caller) { return may_read(*caller, uri); });
+}
+
+bool Dispatcher::has_list(KeyId key, std::uint32_t list) {
+  if (list == kToolsList) return true;
+  return std::ranges::any_of(gatekeeper_.callers_of(key), [&](const CallerPtr& caller) {
+    const auto capabilities = capabilities_for(*caller);
+    return list == kPromptsList ? capabilities.prompts : capabilities.resources;
+  });
 }
 
 std::string Dispatcher::next_request_id() const {

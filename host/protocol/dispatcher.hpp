@@ -55,6 +55,11 @@ class Dispatcher {
   void catalog_changed(const plugin_runtime::CatalogChange& change);
   /// Whether the caller may read this resource, so that it may hear of it.
   [[nodiscard]] bool may_read(const Caller& caller, std::string_view uri);
+  /// The same of a key, with the rights that it has now.
+  [[nodiscard]] bool may_read(KeyId key, std::string_view uri);
+  /// Whether this list (of change_notices) has anything for the key as its rights are now; that of the tools is there
+  /// for everybody.
+  [[nodiscard]] bool has_list(KeyId key, std::uint32_t list);
 
   /// From now on new tool calls are answered with kShutdown, and subscriptions have ended; waits until no call runs,
   /// for at most `limit`.
@@ -75,7 +80,8 @@ class Dispatcher {
   void ping(Message&& request, const RequestContext& context, ReplySink&& sink);
   void discover(Message&& request, const RequestContext& context, ReplySink&& sink);
   void listen(Message&& request, const RequestContext& context, ReplySink&& sink);
-  void tell_listeners(std::uint32_t lists, const Listeners::Concerns& concerns);
+  /// Of these lists, those whom `concerns` names.
+  void tell_listeners(std::uint32_t lists, const std::function<bool(const Caller&, std::uint32_t list)>& concerns);
   // session_methods.cpp
   void set_level(Message&& request, const RequestContext& context, ReplySink&& sink);
   void subscribe(Message&& request, const RequestContext& context, ReplySink&& sink);
@@ -111,7 +117,10 @@ class Dispatcher {
 
     [[nodiscard]] StateBinding binding(const Caller& caller) const;
   };
-  /// Admits and runs a call; everything that can be called comes through here.
+  /// Answers find_tools: admitted and recorded as every call.
+  void find_tools(const Message& request, const ToolIndex& index, const json::Value& wanted,
+                  const RequestContext& context, const ReplySink& sink);
+  /// Admits and runs a call; everything that plugins bring comes through here.
   void start(Message&& request, Callable&& what, plugin_runtime::RegistryPtr registry, const RequestContext& context,
              ReplySink&& sink);
   /// What a modern client has answered so far; kInvalidArgument when its state is none.
@@ -149,6 +158,7 @@ class Dispatcher {
 
   const ServerIdentity server_;
   const std::function<bool()> has_room_;
+  access::Gatekeeper& gatekeeper_;
   plugin_runtime::PluginHost& plugins_;
   ToolListing listing_;
   CatalogViews catalog_;

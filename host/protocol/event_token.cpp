@@ -9,6 +9,8 @@ namespace {
 
 constexpr char kFormatOfToken = 1;
 constexpr std::size_t kStreamBytes = 16;
+// The number stands outside of the seal. No stream comes near, and what is added to it does not wrap.
+constexpr std::uint32_t kMostNumber = 1U << 30;
 
 template <class Number>
 void put(std::string& out, Number number) {
@@ -82,7 +84,7 @@ std::optional<EventTokens::Place> EventTokens::open(std::string_view event_id, K
   const auto digits = event_id.substr(dot + 1);
   Place place;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), place.number);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  if (error != std::errc() || end != digits.data() + digits.size() || place.number > kMostNumber) return std::nullopt;
   const auto bytes = box_.open(event_id.substr(0, dot));
   auto token = bytes ? read(*bytes) : std::nullopt;
   if (!token || token->key != key) return std::nullopt;

@@ -39,7 +39,7 @@ class EventTokens {
 
   struct Place {
     EventToken token;
-    std::uint32_t number = 0;
+    std::uint32_t number = 0;  ///< as the client says; at most 2^30
   };
   /// Nothing when the id is not one of this installation and key, or has expired.
   [[nodiscard]] std::optional<Place> open(std::string_view event_id, KeyId key,

@@ -17,6 +17,8 @@ constexpr std::size_t kShortestStem = 4;      // "ticket" and "tickets" are one 
 // What a word weighs where it stands.
 constexpr double kInName = 3, kInTitle = 2, kInText = 1;
 // BM25, with what is usual.
+constexpr double kAlike = 0.5;    // a word that only begins as the wanted one, or the other way round
+constexpr double kWholeName = 3;  // what is added, as a multiple, when all that is wanted stands in the name
 constexpr double kSaturation = 1.2, kLengthShare = 0.75;
 
 constexpr std::string_view kFindSchema =
@@ -66,9 +68,11 @@ std::string take_word(std::string_view& text) {
   return word;
 }
 
-bool is_same_word(std::string_view left, std::string_view right) noexcept {
+/// From 0, two different words, to 1, the same.
+double likeness(std::string_view left, std::string_view right) noexcept {
+  if (left == right) return 1;
   if (left.size() > right.size()) std::swap(left, right);
-  return left == right || (left.size() >= kShortestStem && right.starts_with(left));
+  return left.size() >= kShortestStem && right.starts_with(left) ? kAlike : 0;
 }
 
 std::vector<std::string> names_of_arguments(const json::Value& schema) {
@@ -133,6 +137,7 @@ ToolIndex::ToolIndex(std::span<const ToolView::Entry> entries, const access::Rig
     json.begin_object().member("name", from.name).member("description", description);
     json.key("inputSchema").raw(from.input_schema_json).end_object();
     add(tool, from.name, kInName);
+    for (const auto& [word, weight] : tool.words) tool.in_name.push_back(word);
     add(tool, text != nullptr && text->title ? *text->title : from.title, kInTitle);
     add(tool, description, kInText);
     json::Document document;
@@ -146,19 +151,24 @@ ToolIndex::ToolIndex(std::span<const ToolView::Entry> entries, const access::Rig
 }
 
 double ToolIndex::score(const Tool& tool, std::span<const std::string> words) const {
-  double score = 0;
+  double score = 0, named = 0;
   const double length = 1 - kLengthShare + kLengthShare * tool.weight / mean_weight_;
   for (const auto& wanted : words) {
-    double weight = 0, rarity = 0;
-    for (const auto& [word, times] : tool.words) {
-      if (!is_same_word(word, wanted)) continue;
-      weight += times;
+    double best = 0;  // of the words that are like it
+    for (const auto& [word, weight] : tool.words) {
+      const double alike = likeness(word, wanted);
+      if (alike == 0) continue;
       const auto with = static_cast<double>(tools_with_.find(word)->second);
-      rarity = std::max(rarity, std::log(1 + (static_cast<double>(tools_.size()) - with + 0.5) / (with + 0.5)));
+      const double rarity = std::log(1 + (static_cast<double>(tools_.size()) - with + 0.5) / (with + 0.5));
+      best = std::max(best, alike * rarity * weight * (kSaturation + 1) / (weight + kSaturation * length));
     }
-    score += rarity * weight * (kSaturation + 1) / (weight + kSaturation * length);
+    score += best;
+    double in_name = 0;
+    for (const auto& word : tool.in_name) in_name = std::max(in_name, likeness(word, wanted));
+    named += in_name;
   }
-  return score;
+  // Words that most tools have are worth nearly nothing, and yet tell create_ticket from create_task.
+  return words.empty() ? 0 : score * (1 + kWholeName * named / static_cast<double>(words.size()));
 }
 
 std::vector<const std::string*> ToolIndex::find(std::string_view query, std::size_t limit) const {

@@ -45,7 +45,8 @@ class ToolIndex {
   struct Tool {
     std::string name, json;
     std::map<std::string, double, std::less<>> words;  ///< how much each weighs
-    double weight = 0;                                 ///< of all of them
+    std::vector<std::string> in_name;
+    double weight = 0;  ///< of all of them
   };
   [[nodiscard]] double score(const Tool& tool, std::span<const std::string> words) const;
 

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "access/crypto.hpp"
+#include "protocol/http_replies.hpp"
 #include "protocol/jsonrpc.hpp"
 
 namespace toolhost::protocol {
@@ -22,7 +23,6 @@ constexpr std::size_t kBytesOfAStream = 1024;  // that a stream takes beside its
 constexpr std::size_t kEventBytes = 64;        // that an event takes beside its message
 // Longer than any call runs, and how long it is remembered that it was answered.
 constexpr std::chrono::hours kTokenLife{2};
-constexpr std::string_view kStopping = "The server is stopping; try again shortly.";
 
 std::int64_t seconds_of(system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -280,10 +280,11 @@ void HttpCallStream::stop_call() noexcept {
   if (const auto call = call_.lock()) call->stop(StopReason::kCancelledByClient);
 }
 
-void HttpCallStream::resume(std::uint32_t number, std::shared_ptr<transport::SseStream> stream) {
+bool HttpCallStream::resume(std::uint32_t number, std::shared_ptr<transport::SseStream> stream) {
   std::shared_ptr<transport::SseStream> ended;
   {
     const std::lock_guard lock(mutex_);
+    if (number > kept_->last_number) return false;
     ended.swap(stream_);
     kept_->on_event = nullptr;
     attach(stream);
@@ -297,6 +298,7 @@ void HttpCallStream::resume(std::uint32_t number, std::shared_ptr<transport::Sse
   }
   if (ended != nullptr) ended->close();
   if (phase_ == Phase::kDone) stream->close();
+  return true;
 }
 
 void HttpCallStream::resume(std::uint32_t number, OnEvent on_event) {
@@ -305,8 +307,10 @@ void HttpCallStream::resume(std::uint32_t number, OnEvent on_event) {
     const std::lock_guard lock(mutex_);
     ended.swap(stream_);
     const bool is_done = phase_ == Phase::kDone;
-    for (const auto& event : kept_->events)
-      if (event.number > number) on_event(event.number, event.message, is_done && &event == &kept_->events.back());
+    for (const auto& event : kept_->events) {
+      const bool is_last = is_done && &event == &kept_->events.back();
+      if (event.number > number || is_last) on_event(event.number, event.message, is_last);
+    }
     if (!is_done) kept_->on_event = std::move(on_event);
   }
   if (ended != nullptr) ended->close();

@@ -50,10 +50,10 @@ class HttpCallStream final : public CallStream,
   void still_waiting(std::chrono::milliseconds waited) noexcept override;
 
   /// The client is back, on this stream, and has seen the events up to `number`: what it has missed follows, and then
-  /// whatever comes. A stream that is still attached has to go.
-  void resume(std::uint32_t number, std::shared_ptr<transport::SseStream> stream);
+  /// whatever comes. A stream that is still attached has to go. False, and nothing done, when so many were never sent.
+  [[nodiscard]] bool resume(std::uint32_t number, std::shared_ptr<transport::SseStream> stream);
   /// The same for a client of another host: `on_event` is called with each event's number and message, on any thread,
-  /// and whether it is the last.
+  /// and whether it is the last, which comes whatever the client says that it has seen.
   using OnEvent = std::function<void(std::uint32_t number, const std::string& message, bool is_last)>;
   void resume(std::uint32_t number, OnEvent on_event);
 

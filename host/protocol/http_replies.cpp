@@ -12,6 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds kPauseOfRefusals{100};
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::chrono::seconds kAwayWait{2};
 
 }  // namespace
 
@@ -50,8 +51,16 @@ void respond_session_not_found(transport::HttpResponse& response, std::string id
 }
 
 void respond_unavailable(transport::HttpResponse& response, std::string_view message) {
-  retry_after(response, std::chrono::seconds(2));
-  respond_refusal(response, 503, "unavailable", message);
+  retry_after(response, kAwayWait);
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object()
+      .member("error", "unavailable")
+      .member("message", message)
+      .key("repeatable")
+      .boolean(true)
+      .end_object();
+  respond_json(response, 503, std::move(body));
 }
 
 void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message) {
@@ -84,8 +93,9 @@ void respond_stopped(transport::HttpResponse& response, StopReason reason) {
       return respond_unauthenticated(
           response, "invalid_api_key",
           "Invalid API key: it was deleted or disabled, or has expired, while the call was running.");
-    case StopReason::kShutdown:
-      return respond_unavailable(response, "The server is stopping; try again shortly.");
+    case StopReason::kShutdown:  // what ran may have done something: not "repeatable"
+      retry_after(response, kAwayWait);
+      return respond_refusal(response, 503, "unavailable", kStopping);
   }
 }
 

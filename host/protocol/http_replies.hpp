@@ -27,7 +27,9 @@ void respond_refusal(transport::HttpResponse& response, unsigned status, std::st
 /// `allow` is the list of the Allow field.
 void respond_method_not_allowed(transport::HttpResponse& response, std::string_view allow);
 void respond_session_not_found(transport::HttpResponse& response, std::string id = {});
-/// 503 with Retry-After.
+inline constexpr std::string_view kStopping = "The server is stopping; try again shortly.";
+
+/// 503 with Retry-After, for what has not been begun: `"repeatable": true` tells a bridge so.
 void respond_unavailable(transport::HttpResponse& response, std::string_view message);
 /// 401 with a challenge that does not send OAuth-minded clients to a browser (they know Bearer, and only that).
 void respond_unauthenticated(transport::HttpResponse& response, std::string_view code, std::string_view message);

@@ -23,6 +23,8 @@ std::variant<Message, RpcError> read_message(json::DocumentPtr document, const j
       is_version_2 = member.get(version) == simdjson::SUCCESS && version == "2.0";
     } else if (name == "id") {
       has_id = true;
+      if (is_too_long(member))
+        return invalid_request("an \"id\" is at most " + std::to_string(kLongestId) + " bytes long");
       if (auto id = id_text(member)) message.id = std::move(*id);
     } else if (name == "method") {
       has_method = true;
@@ -79,6 +81,11 @@ std::variant<Message, Batch, RpcError> parse_message(std::string_view text) {
   if (root->get(elements) == simdjson::SUCCESS) return read_batch(elements);
   return std::visit([](auto&& parsed) -> std::variant<Message, Batch, RpcError> { return std::move(parsed); },
                     read_message(std::move(document), *root));
+}
+
+bool is_too_long(const json::Value& id) noexcept {
+  std::string_view text;
+  return id.get(text) == simdjson::SUCCESS && text.size() > kLongestId;
 }
 
 std::optional<std::string> id_text(const json::Value& id) {

@@ -55,9 +55,15 @@ using Batch = std::vector<std::variant<Message, RpcError>>;
 /// More elements than this are refused.
 inline constexpr std::size_t kMaxBatch = 100;
 
+/// Longer ids and progress tokens that are strings, in bytes, are refused: they come back in every message about them.
+inline constexpr std::size_t kLongestId = 1024;
+
 /// Parses one JSON-RPC text: a message, a batch, or why it is neither (kParseError when it is no JSON, kInvalidRequest
 /// otherwise).
 std::variant<Message, Batch, RpcError> parse_message(std::string_view text);
+
+/// Whether it is a string longer than kLongestId.
+bool is_too_long(const json::Value& id) noexcept;
 
 /// `id` as JSON text when it is a string or an integer, as MCP demands; nothing otherwise.
 std::optional<std::string> id_text(const json::Value& id);

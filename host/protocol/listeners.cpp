@@ -7,11 +7,12 @@
 
 #include "access/grant.hpp"
 #include "base/json_writer.hpp"
+#include "protocol/method_params.hpp"
 
 namespace toolhost::protocol {
 namespace {
 
-constexpr std::size_t kMostUris = 1'000;
+constexpr std::size_t kMostUris = 100;
 
 /// One line: a notification of this subscription; `write` adds the other params.
 template <class Write>
@@ -87,7 +88,7 @@ bool read_uris(const json::Value& object, std::vector<std::string>& uris) {
   for (const auto& element : array) {
     std::string_view uri;
     if (element.get(uri) != simdjson::SUCCESS) return false;
-    if (std::find(uris.begin(), uris.end(), uri) == uris.end()) uris.emplace_back(uri);
+    if (uri.size() <= kLongestUri && std::find(uris.begin(), uris.end(), uri) == uris.end()) uris.emplace_back(uri);
   }
   return true;
 }
@@ -141,6 +142,9 @@ class Listeners::Listener final : public OpenCall, public std::enable_shared_fro
   const CallerPtr caller;
   const SessionPtr session;
   const std::shared_ptr<CallStream> stream;
+  std::atomic<bool> is_acknowledged{false};  ///< nothing comes in front of that
+
+  [[nodiscard]] bool is_ended() const noexcept { return is_ended_; }
 
  private:
   const ReplySink sink_;
@@ -160,20 +164,19 @@ Listeners::Opening Listeners::open(const std::string& request_id, std::string op
       return one.second->caller->key_id == context.caller->key_id;
     });
     if (static_cast<std::size_t>(of_key) >= most) return Opening::kTooManyOfKey;
+    open_.emplace(listener.get(), listener);
   }
   listener->stream->bind(listener);
-  // Acknowledged before it can be found: nothing may come first.
   listener->stream->notify(acknowledgement(request_id, listener->filter));
+  listener->is_acknowledged = true;
   if (listener->filter.is_empty()) {
     listener->end(last_result(request_id));
     return Opening::kOpened;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    open_.emplace(listener.get(), listener);
-  }
   if (context.session->open_call(listener->open_as, listener) == Session::Opening::kEnded)
     listener->stop(context.session->ended().value_or(StopReason::kSessionEnded));
+  else if (listener->is_ended())
+    context.session->close_call(listener->open_as);  // meanwhile, by a client that left
   return Opening::kOpened;
 }
 
@@ -187,7 +190,8 @@ std::vector<std::shared_ptr<Listeners::Listener>> Listeners::find(Wants wants) c
 }
 
 void Listeners::list_changed(List list, const Concerns& concerns) {
-  for (const auto& listener : find([&](const Listener& one) { return wants(one.filter, list); })) {
+  for (const auto& listener :
+       find([&](const Listener& one) { return one.is_acknowledged && wants(one.filter, list); })) {
     if (concerns && !concerns(*listener->caller)) continue;
     listener->stream->notify(notification(method_of(list), listener->id, [](JsonWriter&) {}));
   }
@@ -195,7 +199,8 @@ void Listeners::list_changed(List list, const Concerns& concerns) {
 
 void Listeners::updated(std::string_view uri, const Concerns& concerns) {
   const auto follows = [&](const Listener& one) {
-    return std::find(one.filter.uris.begin(), one.filter.uris.end(), uri) != one.filter.uris.end();
+    return one.is_acknowledged &&
+           std::find(one.filter.uris.begin(), one.filter.uris.end(), uri) != one.filter.uris.end();
   };
   for (const auto& listener : find(follows)) {
     if (concerns && !concerns(*listener->caller)) continue;

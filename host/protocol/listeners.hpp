@@ -25,7 +25,8 @@ struct ListenFilter {
   [[nodiscard]] bool is_empty() const noexcept { return !tools && !prompts && !resources && uris.empty(); }
 };
 
-/// The filter in the params of subscriptions/listen, or why they have none. At most 1,000 URIs.
+/// The filter in the params of subscriptions/listen, or why they have none. At most 100 URIs; those longer than
+/// kLongestUri are left out.
 std::variant<ListenFilter, std::string> read_listen_filter(const Message& request);
 
 /// The open subscriptions of this host; each has a stream of its own, whose first message acknowledges it. Any thread.

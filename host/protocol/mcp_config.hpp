@@ -31,7 +31,7 @@ struct McpConfig {
   std::size_t max_streams_per_key = 10'000;  ///< a tenant may have a smaller limit of its own
   std::chrono::seconds ask_limit{600};       ///< how long a person may think about a question; life of requestState
   StreamsConfig streams;
-  std::size_t max_listeners = 1'024;      ///< open subscriptions/listen of this host
+  std::size_t max_listeners = 1'024;      ///< open subscriptions/listen of this host; a quarter of them of one key
   std::chrono::milliseconds list_ttl{0};  ///< ttlMs of the modern lists
   /// Told as Retry-After to an address that has presented too many refused keys.
   std::chrono::seconds failed_sign_in_period{3};

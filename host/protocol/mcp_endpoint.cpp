@@ -109,7 +109,7 @@ class McpOverHttp final : public McpEndpoint {
       return nothing_to_wait_for();
     }
     if (is_stopping_.load(std::memory_order_relaxed)) {
-      respond_stopped(response, StopReason::kShutdown);
+      respond_unavailable(response, kStopping);
       return nothing_to_wait_for();
     }
     if (resource_ != nullptr && !access::presented_token(request.x_api_key, request.authorization).empty())
@@ -144,6 +144,7 @@ class McpOverHttp final : public McpEndpoint {
     dispatcher_.drain(drain);
     sessions_->end_all(StopReason::kShutdown);
     resume_.end_all();
+    streams_->clear();
   }
 
  private:
@@ -198,11 +199,16 @@ class McpOverHttp final : public McpEndpoint {
 
   void catalog_changed(const plugin_runtime::CatalogChange& change) {
     const auto concerns = [&](const Session& session) { return !change.tenant || session.tenant() == *change.tenant; };
-    for (const auto& [bit, message] : kListsChanged)
-      if ((change.lists & bit) != 0) sessions_->tell_if(message, concerns);
+    for (const auto& [bit, message] : kListsChanged) {
+      if ((change.lists & bit) == 0) continue;
+      sessions_->tell_if(message, [&, list = bit](const Session& session) {
+        return concerns(session) && dispatcher_.has_list(session.key(), list);
+      });
+    }
     if (!change.updated_uri.empty()) {
       sessions_->tell_if(encode_resource_updated(change.updated_uri), [&](const Session& session) {
-        return concerns(session) && session.is_subscribed(change.updated_uri);
+        return concerns(session) && session.is_subscribed(change.updated_uri) &&
+               dispatcher_.may_read(session.key(), change.updated_uri);
       });
     }
     dispatcher_.catalog_changed(change);

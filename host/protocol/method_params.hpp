@@ -13,6 +13,8 @@ namespace toolhost::protocol {
 
 inline constexpr std::size_t kLongestQuote = 128;  ///< of what a client sent, in a message about it
 
+inline constexpr std::size_t kLongestUri = 2048;  ///< of a resource that a client follows, in bytes
+
 /// The same of the params; nothing when they have no such string.
 std::optional<std::string_view> text_param(const Message& request, std::string_view name) noexcept;
 /// The member of the params when it is there and not null.

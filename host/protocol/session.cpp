@@ -18,7 +18,7 @@ constexpr std::size_t kOldPayloadBytes = 2 + kRandomBytes;
 constexpr std::size_t kFactBytes = 9;  // format, revision, capabilities (2), kind, host (4)
 constexpr std::size_t kPayloadBytes = kFactBytes + kRandomBytes;
 constexpr char kNoRevision = '\xFF';
-constexpr std::size_t kMostSubscriptions = 1'000;
+constexpr std::size_t kMostSubscriptions = 1'000, kMostSubscriptionBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMostTold = 64, kMostToldBytes = std::size_t{64} * 1024;
 constexpr std::string_view kSealPurpose = "toolhost session id";
 constexpr std::chrono::minutes kSweepPeriod{1};
@@ -70,14 +70,21 @@ void Session::set_log_level(plugin_runtime::LogLevel level) noexcept {
 
 bool Session::subscribe(std::string uri) {
   const std::lock_guard lock(mutex_);
-  if (subscriptions_.size() >= kMostSubscriptions && !subscriptions_.contains(uri)) return false;
+  if (ended_) return false;
+  if (subscriptions_.contains(uri)) return true;
+  const auto bytes = subscription_bytes_ + uri.size();
+  if (subscriptions_.size() >= kMostSubscriptions || bytes > kMostSubscriptionBytes) return false;
   subscriptions_.insert(std::move(uri));
+  subscription_bytes_ = bytes;
   return true;
 }
 
 void Session::unsubscribe(std::string_view uri) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = subscriptions_.find(uri); found != subscriptions_.end()) subscriptions_.erase(found);
+  const auto found = subscriptions_.find(uri);
+  if (found == subscriptions_.end()) return;
+  subscription_bytes_ -= found->size();
+  subscriptions_.erase(found);
 }
 
 bool Session::is_subscribed(std::string_view uri) const {
@@ -162,6 +169,11 @@ void Session::end(StopReason reason) noexcept {
     ended_ = reason;
     calls.swap(calls_);
     stream.swap(stream_);
+    // Nobody comes back for these, and the session may stay known for long.
+    subscriptions_.clear();
+    subscription_bytes_ = 0;
+    told_.clear();
+    told_bytes_ = 0;
   }
   // Outside the lock: both call back into this session.
   for (const auto& [id, weak] : calls) {
@@ -296,7 +308,8 @@ SessionTable::Attaching SessionTable::attach(const Caller& caller, const Session
     const std::lock_guard lock(shard.mutex);
     KeySessions& key = shard.keys[value(session->key())];
     if (key.ended || session->ended()) return Attaching::kEnded;
-    if (key.streams >= max_streams(caller)) return Attaching::kTooMany;
+    const bool replaces = start.after && session->stream() != nullptr;
+    if (!replaces && key.streams >= max_streams(caller)) return Attaching::kTooMany;
     replaced = session->attach_stream(stream, start);
     if (!replaced) return Attaching::kOccupied;
     ++key.streams;

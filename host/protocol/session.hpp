@@ -76,7 +76,7 @@ class Session {
   [[nodiscard]] std::optional<plugin_runtime::LogLevel> log_level() const noexcept;
   void set_log_level(plugin_runtime::LogLevel level) noexcept;
 
-  /// Of resources. False: the session has a thousand already.
+  /// Of resources. False: the session has a thousand already, or 256 KiB of their URIs, or it has ended.
   bool subscribe(std::string uri);
   void unsubscribe(std::string_view uri);
   [[nodiscard]] bool is_subscribed(std::string_view uri) const;
@@ -124,6 +124,7 @@ class Session {
   mutable std::mutex mutex_;
   std::map<std::string, std::weak_ptr<OpenCall>> calls_;
   std::set<std::string, std::less<>> subscriptions_;
+  std::size_t subscription_bytes_ = 0;
   std::shared_ptr<transport::SseStream> stream_;
   std::string token_;  ///< of the stream's events; stays when the stream goes
   std::uint32_t last_number_ = 0;

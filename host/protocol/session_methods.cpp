@@ -20,12 +20,18 @@ void Dispatcher::subscribe(Message&& request, const RequestContext& context, Rep
   if (!capabilities_for(*context.caller).resources) return sink(method_not_found(request, context));
   const auto uri = text_param(request, "uri");
   if (!uri) return sink(invalid_params(request, "Invalid params: \"uri\" must be a string", context));
+  if (uri->size() > kLongestUri) {
+    return sink(invalid_params(
+        request, "Invalid params: \"uri\" may be at most " + std::to_string(kLongestUri) + " bytes long", context));
+  }
   if (!may_read(*context.caller, *uri))
     return sink(encode_error(resource_not_found(request.id, *uri, context.revision), context.revision));
   if (!context.shares_session && !context.session->subscribe(std::string(*uri)))
-    return sink(encode_error({RpcCode::kInternalError,
-                              "This session follows as many resources as it may; unsubscribe from some", request.id},
-                             context.revision));
+    return sink(encode_error(
+        {RpcCode::kInternalError,
+         "This session follows as many resources as it may (1,000, or 256 KiB of URIs); unsubscribe from some",
+         request.id},
+        context.revision));
   sink(encode_result(request.id, "{}"));
 }
 

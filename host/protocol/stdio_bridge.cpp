@@ -12,7 +12,6 @@
 
 #include "protocol/bridge.hpp"
 #include "protocol/envelope.hpp"
-#include "transport/http.hpp"
 
 namespace toolhost::protocol::bridge {
 namespace {
@@ -23,9 +22,17 @@ using std::chrono::milliseconds;
 using transport::HttpQuestion;
 using transport::StdioPipe;
 
+constexpr std::size_t kLongestVersion = 32;
 constexpr std::chrono::seconds kNotificationLimit{5};
+constexpr std::size_t kMostWaiting = std::size_t{64} * 1024 * 1024;  // bytes of lines behind one that is not through
 // After the client has closed its end: for answers, for saying goodbye, and for a thread that hangs.
 constexpr milliseconds kLastAnswers = 600ms, kGoodbye = 400ms, kEnd = 1100ms;
+
+/// What a line takes while it waits.
+std::size_t weight(const StdioPipe::Line& line) noexcept {
+  const auto* const text = std::get_if<std::string>(&line);
+  return sizeof line + (text != nullptr ? text->size() : 0);
+}
 
 }  // namespace
 
@@ -62,14 +69,27 @@ void Bridge::run() {
 }
 
 void Bridge::on_line(StdioPipe::Line line) {
+  if (auto* const text = std::get_if<std::string>(&line)) {
+    if (waiting_bytes_ + weight(line) > kMostWaiting) return turn_away(std::move(*text));
+  }
+  waiting_bytes_ += weight(line);
   lines_.push_back(std::move(line));
   if (!std::exchange(is_pumping_, true)) spawn(pump());
+}
+
+void Bridge::turn_away(std::string text) {
+  const auto read = read_bridge_line(std::move(text));
+  const auto* const line = std::get_if<BridgeLine>(&read);
+  if (line == nullptr || line->ids.empty()) return config_.tell("a message is lost: too many wait for the server");
+  for (const auto& id : line->ids)
+    write(encode_error({RpcCode::kServerError, "Too many messages wait for the server.", id, {}}));
 }
 
 Awaitable<void> Bridge::pump() {
   while (!lines_.empty()) {
     auto line = std::move(lines_.front());
     lines_.pop_front();
+    waiting_bytes_ -= weight(line);
     if (std::holds_alternative<StdioPipe::End>(line)) {
       co_await finish();
     } else if (std::holds_alternative<StdioPipe::TooLong>(line)) {
@@ -107,8 +127,9 @@ bool Bridge::cancel(const std::string& id) {
   if (found == open_.end()) return !initialize_;
   const PostPtr post = found->second;
   post->is_cancelled = true;
+  // Elsewhere the end of the answer to the POST tells that it is through; a stream of all answers tells nothing.
+  if (post->line.is_modern() || mode_ == Mode::kSse) open_.erase(found);
   if (!post->line.is_modern()) return false;
-  open_.erase(found);
   if (post->exchange) post->exchange->abort();
   return true;
 }
@@ -170,8 +191,11 @@ bool Bridge::is_wanted_now(const Message& message, std::string_view text) {
   const auto found = open_.find(message.id);
   if (found == open_.end()) return false;
   const PostPtr post = found->second;
+  if (post->line.is_initialize() && !note_version(message)) {
+    fail(post, server() + " answered with an impossible protocol version");
+    return false;
+  }
   open_.erase(found);
-  if (post->line.is_initialize()) note_version(message);
   if (post->line.method == "tools/list") learn(message);
   return true;
 }
@@ -183,13 +207,17 @@ bool Bridge::is_second_acknowledgement(const Message& message) {
   return found != open_.end() && std::exchange(found->second->is_acknowledged, true);
 }
 
-void Bridge::note_version(const Message& answer) {
+bool Bridge::note_version(const Message& answer) {
   json::Value result, version;
   std::string_view text;
-  if (json::find(answer.document->root(), "result").get(result) == simdjson::SUCCESS &&
-      json::find(result, "protocolVersion").get(version) == simdjson::SUCCESS &&
-      version.get(text) == simdjson::SUCCESS && transport::is_header_value(text))
-    version_ = text;
+  if (json::find(answer.document->root(), "result").get(result) != simdjson::SUCCESS ||
+      json::find(result, "protocolVersion").get(version) != simdjson::SUCCESS)
+    return true;
+  if (version.get(text) != simdjson::SUCCESS || text.empty() || text.size() > kLongestVersion ||
+      !std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127; }))
+    return false;
+  version_ = text;
+  return true;
 }
 
 void Bridge::learn(const Message& answer) {

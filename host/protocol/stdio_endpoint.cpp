@@ -17,7 +17,12 @@ using transport::StdioPipe;
 constexpr std::string_view kPlace = "stdio";  // where others have an address
 constexpr std::string_view kKeyEnded = "The API key has ended.";
 
-/// The messages of one call, on the pipe that all calls share.
+/// A question comes once, what has no id (progress, log messages) does not matter to a client that does not read.
+bool is_question(std::string_view message) {
+  return message.starts_with(R"({"jsonrpc":"2.0","id":)");
+}
+
+/// The messages of one call, on the pipe that all calls share. No thread waits for the client to read.
 class StdioCallStream final : public CallStream {
  public:
   StdioCallStream(std::shared_ptr<StdioPipe> pipe, std::string id, Revision revision)
@@ -26,16 +31,16 @@ class StdioCallStream final : public CallStream {
   void bind(std::weak_ptr<OpenCall> /*call*/) noexcept override {}
   void notify(std::string_view message) override {
     const std::lock_guard lock(mutex_);
-    if (!is_finished_) pipe_->write(message);
+    if (!is_finished_) pipe_->post(message, is_question(message) ? StdioPipe::Post::kAlways : StdioPipe::Post::kIfRoom);
   }
   [[nodiscard]] bool can_ask() const noexcept override { return !is_modern(revision_); }
   void finish(Reply reply) override {
     const std::lock_guard lock(mutex_);
     if (std::exchange(is_finished_, true)) return;
     if (const auto* const message = message_of(reply)) {
-      pipe_->write(*message);
+      pipe_->post(*message);
     } else if (std::get<StopReason>(reply) == StopReason::kKeyRevoked) {
-      pipe_->write(encode_error({RpcCode::kServerError, std::string(kKeyEnded), id_}, revision_));
+      pipe_->post(encode_error({RpcCode::kServerError, std::string(kKeyEnded), id_}, revision_));
     }
   }
   void let_go() override {}
@@ -145,20 +150,22 @@ class McpOverStdio final : public StdioEndpoint {
     const auto& initialized = std::get<Dispatcher::Initialized>(outcome);
     session_->set_revision(initialized.revision);
     session_->set_capabilities(initialized.capabilities);
-    pipe_->write(initialized.reply);
+    pipe_->post(initialized.reply);
   }
 
   void catalog_changed(const plugin_runtime::CatalogChange& change) {
     if (session_->revision() && (!change.tenant || session_->tenant() == *change.tenant)) {
       for (const auto& [bit, message] : kListsChanged)
-        if ((change.lists & bit) != 0) pipe_->write(message);
-      if (!change.updated_uri.empty() && session_->is_subscribed(change.updated_uri))
-        pipe_->write(encode_resource_updated(change.updated_uri));
+        if ((change.lists & bit) != 0 && dispatcher_.has_list(session_->key(), bit))
+          pipe_->post(message, StdioPipe::Post::kOnce);
+      if (!change.updated_uri.empty() && session_->is_subscribed(change.updated_uri) &&
+          dispatcher_.may_read(session_->key(), change.updated_uri))
+        pipe_->post(encode_resource_updated(change.updated_uri), StdioPipe::Post::kOnce);
     }
     dispatcher_.catalog_changed(change);
   }
 
-  void write(const RpcError& error, Revision revision = kNewestLegacy) { pipe_->write(encode_error(error, revision)); }
+  void write(const RpcError& error, Revision revision = kNewestLegacy) { pipe_->post(encode_error(error, revision)); }
 
   access::Gatekeeper& gatekeeper_;
   plugin_runtime::PluginHost& plugins_;

@@ -60,14 +60,14 @@ void StreamResume::resume(const EventTokens::Place& place, transport::HttpRespon
   const auto& token = place.token;
   const auto running = streams_->find(token.stream, token.key);
   const bool can_look = streams_->store != nullptr;
-  if (running == nullptr && !can_look)
+  const auto stream = SseStream::create();
+  if (running != nullptr ? !running->resume(place.number, stream) : !can_look)
     return respond_error(response, 400, {RpcCode::kServerError, "Bad Request: Last-Event-ID is not known", {}});
   if (running == nullptr && !streams_->store->is_available())
     return respond_unavailable(response, "What became of the call cannot be looked up now; try again shortly.");
-  const auto stream = SseStream::create();
   response.status = 200;
   response.stream = stream;
-  if (running != nullptr) return running->resume(place.number, stream);
+  if (running != nullptr) return;
 
   const auto away = std::make_shared<Away>(Away{.token = token,
                                                 .sealed = streams_->tokens.seal(token),
@@ -86,9 +86,10 @@ void StreamResume::resume(const EventTokens::Place& place, transport::HttpRespon
 
 void StreamResume::look(const AwayPtr& away) {
   const auto& token = away->token;
+  const bool is_gone = this->is_gone(*away);
   streams_->store->look({.stream = uuid_text(token.stream),
                          .key = token.key,
-                         .host = away->is_gone ? 0 : token.host,
+                         .host = is_gone ? 0 : token.host,
                          .expires = StreamStore::Clock::time_point(std::chrono::seconds(token.expires))},
                         [this, away](const StreamStore::Found& fate) { found(away, fate); });
 }
@@ -102,7 +103,7 @@ void StreamResume::found(const AwayPtr& away, const StreamStore::Found& found) {
     case StreamStore::Fate::kAnswered:
       return tell(away, away->seen + 1, found.message.empty() ? error(kNoLongerKept) : found.message, true);
     case StreamStore::Fate::kLost: {
-      std::string text(away->is_gone || token.host == streams_->host() ? kNoAnswer : kHostGone);
+      std::string text(is_gone(*away) || token.host == streams_->host() ? kNoAnswer : kHostGone);
       return tell(away, away->seen + 1, error(text.append(token.may_have_saved ? kPerhapsSaved : kNothingSaved)), true);
     }
     case StreamStore::Fate::kRunning:
@@ -117,6 +118,8 @@ void StreamResume::found(const AwayPtr& away, const StreamStore::Found& found) {
 void StreamResume::tell(const AwayPtr& away, std::uint32_t number, std::string_view message, bool is_last) {
   {
     const std::lock_guard lock(mutex_);
+    // The answer comes also to a client that says it has seen more than there was.
+    if (number <= away->seen && is_last) number = away->seen + 1;
     if (number <= away->seen) return;
     away->seen = number;
     away->ticks = 0;
@@ -162,8 +165,16 @@ void StreamResume::serve_reader(const json::Value& message) {
 void StreamResume::take_gone(const json::Value& message) {
   const auto away = find(from_hex(json::text_in(message, "stream").value_or("")));
   if (away == nullptr) return;
-  away->is_gone = true;
+  {
+    const std::lock_guard lock(mutex_);
+    away->is_gone = true;
+  }
   look(away);
+}
+
+bool StreamResume::is_gone(const Away& away) const {
+  const std::lock_guard lock(mutex_);
+  return away.is_gone;
 }
 
 void StreamResume::pass_event(const json::Value& message) {

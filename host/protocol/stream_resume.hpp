@@ -58,6 +58,7 @@ class StreamResume final : public storage::StreamStore::Listener {
   void pass_response(const json::Value& message);
   template <class Which>
   void end(Which which);
+  [[nodiscard]] bool is_gone(const Away& away) const;
   [[nodiscard]] AwayPtr find(const std::string& stream) const;
   void remove(const AwayPtr& away);
 

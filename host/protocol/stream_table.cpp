@@ -16,6 +16,7 @@ constexpr std::size_t kMostBytesOfKey = std::size_t{8} * 1024 * 1024;
 void StreamTable::add(const std::string& id, KeyId key, std::shared_ptr<HttpCallStream> stream) {
   sweep(Clock::now());
   const std::lock_guard lock(mutex_);
+  if (is_closed_) return;
   streams_.insert_or_assign(id, Entry{key, std::move(stream), finished_.end()});
 }
 
@@ -56,6 +57,14 @@ void StreamTable::end_key(KeyId key) {
     }
   }
   if (store != nullptr) store->forget_key(key);
+}
+
+void StreamTable::clear() {
+  Streams streams;
+  const std::lock_guard lock(mutex_);
+  is_closed_ = true;
+  finished_.clear();
+  streams.swap(streams_);
 }
 
 void StreamTable::sweep(Clock::time_point now) {

@@ -41,6 +41,8 @@ class StreamTable {
   [[nodiscard]] std::shared_ptr<HttpCallStream> find(const std::string& id, KeyId key) const;
   /// Forgets what a key has.
   void end_key(KeyId key);
+  /// Forgets all, and takes no more: streams hold this table.
+  void clear();
   /// Forgets what was kept for long enough.
   void sweep(Clock::time_point now);
 
@@ -71,6 +73,7 @@ class StreamTable {
   std::list<Finished> finished_;  ///< in the order of their ends
   std::map<KeyId, std::size_t> bytes_of_key_;
   std::size_t bytes_ = 0;
+  bool is_closed_ = false;
 };
 
 }  // namespace toolhost::protocol

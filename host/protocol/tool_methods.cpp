@@ -14,7 +14,18 @@ using plugin_runtime::ToolCall;
 
 constexpr std::string_view kNoRoomText =
     "The audit journal cannot be written, so no call may run. Nothing was saved. Tell the operator.";
+constexpr std::string_view kLongToken = "Invalid params: \"progressToken\" may be at most 1024 bytes long";
 constexpr std::size_t kMostAnswers = 64;  // that one request brings
+
+/// find_tools, as limits and records know it.
+const Tool& tool_that_finds() {
+  static const Tool tool{.name = std::string(kFindTools),
+                         .plugin = "toolhost",
+                         .input_schema = JsonSchema::compile("{}").value(),
+                         .output_schema = std::nullopt,
+                         .read_only = true};
+  return tool;
+}
 
 /// tools/call without its tool.
 struct CallParams {
@@ -49,6 +60,11 @@ std::string progress_token_of(const std::optional<json::Value>& meta) {
   return id_text(token).value_or(std::string());
 }
 
+bool has_long_token(const std::optional<json::Value>& meta) noexcept {
+  json::Value token;
+  return meta && json::find(*meta, "progressToken").get(token) == simdjson::SUCCESS && is_too_long(token);
+}
+
 }  // namespace
 
 void Dispatcher::list_tools(Message&& request, const RequestContext& context, ReplySink&& sink) {
@@ -71,12 +87,14 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
   auto entry = listing_.find(*context.caller, *registry, params.name);
   const auto index = entry.tool == nullptr ? listing_.index(*context.caller, *registry) : nullptr;
   if (index != nullptr && params.name == kFindTools) {
-    const auto& wanted = params.arguments ? *params.arguments : no_arguments();
-    return sink(encode_result(request.id, encode_found_tools(*index, wanted, style_of(context))));
+    return find_tools(request, *index, params.arguments ? *params.arguments : no_arguments(), context, sink);
   }
   if (index != nullptr && params.name == kCallTool) {
     const auto inner = read_call_tool(params.arguments ? *params.arguments : no_arguments());
-    if (const auto* const why = std::get_if<std::string>(&inner)) return sink(invalid_params(request, *why, context));
+    if (const auto* const why = std::get_if<std::string>(&inner)) {
+      report_refused(context, kCallTool, "invalid_arguments");
+      return sink(invalid_params(request, *why, context));
+    }
     params = {.name = std::get<FoundCall>(inner).name, .arguments = std::get<FoundCall>(inner).arguments};
     entry = listing_.find(*context.caller, *registry, params.name);
   }
@@ -96,9 +114,33 @@ void Dispatcher::call_tool(Message&& request, const RequestContext& context, Rep
         std::move(registry), context, std::move(sink));
 }
 
+void Dispatcher::find_tools(const Message& request, const ToolIndex& index, const json::Value& wanted,
+                            const RequestContext& context, const ReplySink& sink) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto& tool = tool_that_finds();
+  access::Admission admission;
+  if (!admit(request, {.tool = tool, .method = "tools/call", .arguments = wanted}, context, sink, admission)) return;
+  const auto trace = trace_of(param(request, "_meta"), context);
+  const auto found = encode_found_tools(index, wanted, style_of(context));
+  const auto request_id = next_request_id();
+  admission.release();
+  running_->tell(
+      {.caller = *context.caller,
+       .tool = tool.name,
+       .plugin = tool.plugin,
+       .request_id = request_id,
+       .outcome = json::text_in(wanted, "query").value_or("").empty() ? "invalid_arguments" : "ok",
+       .duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began),
+       .trace = trace ? &*trace : nullptr},
+      tool, wanted);
+  sink(encode_result(request.id, found));
+}
+
 void Dispatcher::start(Message&& request, Callable&& what, plugin_runtime::RegistryPtr registry,
                        const RequestContext& context, ReplySink&& sink) {
   const auto& tool = what.tool;
+  const auto meta = param(request, "_meta");
+  if (has_long_token(meta)) return sink(invalid_params(request, std::string(kLongToken), context));
   StateContents answered;
   if (is_modern(context.revision)) {
     auto read = read_answers(request, what, context);
@@ -114,7 +156,6 @@ void Dispatcher::start(Message&& request, Callable&& what, plugin_runtime::Regis
   }
 
   auto request_id = next_request_id();
-  const auto meta = param(request, "_meta");
   auto call = std::make_shared<PendingCall>(
       PendingCall::Start{.id = request.id,
                          .open_id = context.shares_session ? request_id : request.id,

@@ -21,6 +21,8 @@ namespace toolhost::storage {
 namespace {
 
 using namespace std::chrono_literals;
+using observability::HostNotice;
+using observability::Severity;
 using Steady = std::chrono::steady_clock;
 
 constexpr auto kTick = 1s;
@@ -28,7 +30,9 @@ constexpr auto kSweep = 60s;
 constexpr auto kBackOff = 500ms;
 constexpr auto kJobLimit = 5s;
 constexpr auto kLastWords = 2s;
-constexpr std::size_t kMostJobs = 10'000;  // while the database is away; the oldest go
+// While the database is away; the oldest go.
+constexpr std::size_t kMostJobs = 10'000;
+constexpr std::size_t kMostQueuedBytes = std::size_t{64} * 1024 * 1024;
 constexpr int kMostAnswersOfKey = 10'000;
 // First half of the advisory locks that living hosts hold; the second is the host's number.
 constexpr const char* kHostLock = "1952739187";
@@ -38,8 +42,9 @@ constexpr const char* kSettings =
 
 class SqlStreamStore final : public StreamStore {
  public:
-  SqlStreamStore(const DatabaseAddress& address, std::chrono::seconds keep)
-      : conninfo_(address.as_host()),
+  SqlStreamStore(const DatabaseAddress& address, std::chrono::seconds keep, observability::EventSink& events)
+      : events_(events),
+        conninfo_(address.as_host()),
         keep_(std::to_string(keep.count())),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         limit_(kJobLimit) {
@@ -81,7 +86,8 @@ class SqlStreamStore final : public StreamStore {
   [[nodiscard]] bool is_available() const noexcept override { return is_available_; }
 
   void keep(Answer answer) override {
-    add([this, answer = std::move(answer)] {
+    const auto bytes = answer.message.size();
+    add(bytes, [this, answer = std::move(answer)] {
       return done(
           exec("insert into kept_answers (stream, tenant_id, key_id, state, message, expires_at) "
                "values ($1::uuid, $2, $3, 'answered', $4, to_timestamp($5)) on conflict do nothing",
@@ -92,7 +98,7 @@ class SqlStreamStore final : public StreamStore {
 
   void look(Question question, std::function<void(Found)> on_found) override {
     // The listener itself may ask: its mutex is held then.
-    add([this, listener = listener_number_.load(), question = std::move(question), on_found = std::move(on_found)] {
+    add(0, [this, listener = listener_number_.load(), question = std::move(question), on_found = std::move(on_found)] {
       auto found = look_up(question);
       const std::lock_guard lock(listener_mutex_);
       if (listener == listener_number_ && listener_ != nullptr) on_found(std::move(found));
@@ -101,7 +107,8 @@ class SqlStreamStore final : public StreamStore {
   }
 
   void send(std::uint32_t host, std::string message) override {
-    add([this, host = std::to_string(host), message = std::move(message)] {
+    const auto bytes = message.size();
+    add(bytes, [this, host = std::to_string(host), message = std::move(message)] {
       return done(exec("insert into host_messages (host, message) select number, $2 from hosts where number = $1",
                        {host, message})) &&
              done(exec("notify toolhost_host_" + host));
@@ -110,7 +117,7 @@ class SqlStreamStore final : public StreamStore {
 
   void end_session(KeyId key, const SessionHash& id, Clock::time_point until) override {
     const auto hash = "\\x" + to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
-    add([this, key = std::to_string(value(key)), hash, until = seconds(until)] {
+    add(0, [this, key = std::to_string(value(key)), hash, until = seconds(until)] {
       return done(exec("insert into ended_sessions (id_hash, key_id, expires_at) values ($1, $2, to_timestamp($3)) "
                        "on conflict do nothing",
                        {hash, key, until})) &&
@@ -119,26 +126,49 @@ class SqlStreamStore final : public StreamStore {
   }
 
   void forget_key(KeyId key) override {
-    add([this, key = std::to_string(value(key))] {
+    add(0, [this, key = std::to_string(value(key))] {
       return done(exec("delete from kept_answers where key_id = $1", {key}));
     });
   }
 
  private:
-  /// False: the connection was lost, and the job is to be done again.
-  using Job = std::function<bool()>;
+  struct Job {
+    std::function<bool()> run;  ///< false: the connection was lost, and the job is to be done again
+    std::size_t bytes = 0;      ///< of its message
+  };
 
   static std::string seconds(Clock::time_point time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
   }
 
-  void add(Job job) {
-    const std::lock_guard lock(mutex_);
-    if (is_ending_) return;
-    if (jobs_.size() >= kMostJobs) jobs_.pop_front();
-    jobs_.push_back(std::move(job));
-    wake();
+  void add(std::size_t bytes, std::function<bool()> run) {
+    bool is_first_dropped = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_ending_) return;
+      while (!jobs_.empty() && (jobs_.size() >= kMostJobs || job_bytes_ + bytes > kMostQueuedBytes)) {
+        take_job();
+        is_first_dropped = ++dropped_ == 1 || is_first_dropped;
+      }
+      jobs_.push_back({std::move(run), bytes});
+      job_bytes_ += bytes;
+      wake();
+    }
+    if (is_first_dropped)
+      notice(Severity::kError,
+             "more answers and messages wait for the database than are kept; the oldest are dropped, and what "
+             "became of their calls cannot be told any more");
   }
+
+  // With the lock.
+  Job take_job() {
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    job_bytes_ -= job.bytes;
+    return job;
+  }
+
+  void notice(Severity severity, std::string_view message) { events_.emit(HostNotice{severity, "streams", message}); }
 
   void wake() const {
     const std::uint64_t one = 1;
@@ -149,16 +179,43 @@ class SqlStreamStore final : public StreamStore {
 
   void run() {
     while (!is_over()) {
-      if (connection_ == nullptr && !connect()) {
-        wait(kBackOff);
-        continue;
+      if (connection_ == nullptr) {
+        if (!connect()) {
+          wait(kBackOff);
+          continue;
+        }
+        tell_back();
       }
       wait(std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - Steady::now()));
-      if (!work()) disconnect();
+      if (!work()) lose();
     }
     const std::lock_guard lock(mutex_);
     has_ended_ = true;
     ended_.notify_all();
+  }
+
+  void lose() {
+    const std::string why = one_line(PQerrorMessage(connection_.get()));
+    disconnect();
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_ending_) return;
+    }
+    notice(Severity::kWarning, "the connection for sessions and streams is lost: " + why +
+                                   "; what hosts tell each other waits, and so do clients that come back for an "
+                                   "answer of another host");
+  }
+
+  void tell_back() {
+    std::size_t dropped = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      dropped = std::exchange(dropped_, 0);
+      if (is_ending_) return;
+    }
+    notice(Severity::kInfo,
+           "the connection for sessions and streams is back" +
+               (dropped == 0 ? std::string() : "; " + std::to_string(dropped) + " of what waited were dropped"));
   }
 
   /// Whether there is nothing more to do: what is queued at the end is done, as far as the connection allows.
@@ -190,11 +247,11 @@ class SqlStreamStore final : public StreamStore {
       {
         const std::lock_guard lock(mutex_);
         if (jobs_.empty()) return true;
-        job = std::move(jobs_.front());
-        jobs_.pop_front();
+        job = take_job();
       }
-      if (job()) continue;
+      if (job.run()) continue;
       const std::lock_guard lock(mutex_);
+      job_bytes_ += job.bytes;
       jobs_.push_front(std::move(job));
       return false;
     }
@@ -348,6 +405,7 @@ class SqlStreamStore final : public StreamStore {
   /// False when the connection is lost. What the database has refused is not tried again.
   bool done(const PgResultPtr&) const { return PQstatus(connection_.get()) == CONNECTION_OK; }
 
+  observability::EventSink& events_;
   std::string conninfo_;
   const std::string keep_;
   const int wake_;
@@ -356,9 +414,11 @@ class SqlStreamStore final : public StreamStore {
   std::atomic<bool> is_available_{false};
   std::atomic<bool> knows_sessions_{false};
 
-  std::mutex mutex_;  // guards jobs_ and how it ends
+  std::mutex mutex_;  // guards what is queued and how it ends
   std::condition_variable ended_;
   std::deque<Job> jobs_;
+  std::size_t job_bytes_ = 0;
+  std::size_t dropped_ = 0;  ///< since the database was there
   bool is_ending_ = false, has_ended_ = false;
 
   std::mutex listener_mutex_;  // held while the listener is called
@@ -374,8 +434,9 @@ class SqlStreamStore final : public StreamStore {
 
 }  // namespace
 
-Result<std::unique_ptr<StreamStore>> StreamStore::start(const DatabaseAddress& address, std::chrono::seconds keep) {
-  auto store = std::make_unique<SqlStreamStore>(address, keep);
+Result<std::unique_ptr<StreamStore>> StreamStore::start(const DatabaseAddress& address, std::chrono::seconds keep,
+                                                        observability::EventSink& events) {
+  auto store = std::make_unique<SqlStreamStore>(address, keep, events);
   if (auto started = store->start(); !started) return started.error();
   return std::unique_ptr<StreamStore>(std::move(store));
 }

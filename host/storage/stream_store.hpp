@@ -11,6 +11,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "observability/events.hpp"
 #include "storage/database_address.hpp"
 
 namespace toolhost::storage {
@@ -18,7 +19,8 @@ namespace toolhost::storage {
 /// What the hosts of an installation tell each other about sessions and streams, and what outlives them: answers that
 /// clients may come back for, sessions that were ended, messages for the host that a call runs on. One connection and
 /// thread of its own, which is the only one that ever waits for the database: whatever is asked for is queued, and
-/// answered on that thread. While the database is away, what is queued waits, up to a bound.
+/// answered on that thread. While the database is away, what is queued waits, up to 10,000 things and 64 MiB; then the
+/// oldest are dropped. The beginning and the end of that are told (HostNotice).
 class StreamStore {
  public:
   using Clock = std::chrono::system_clock;
@@ -38,7 +40,8 @@ class StreamStore {
 
   /// Takes a number for this host; kUnavailable without a database. `keep`: how long the text of an answer is kept;
   /// that there was one is known until it expires.
-  static Result<std::unique_ptr<StreamStore>> start(const DatabaseAddress& address, std::chrono::seconds keep);
+  static Result<std::unique_ptr<StreamStore>> start(const DatabaseAddress& address, std::chrono::seconds keep,
+                                                    observability::EventSink& events);
   virtual ~StreamStore() = default;  ///< stops and joins the thread; what is queued is written, for at most two seconds
 
   /// Null: none. The former one, and what was given to look() for it, is not called any more when this returns.

@@ -44,6 +44,23 @@ constexpr std::size_t kMostIdle = 8;
 // For one address, its name and its handshake. A server that takes longer serves nobody who waits.
 constexpr std::chrono::seconds kOpenLimit{10};
 
+bool is_field_name(std::string_view name) noexcept {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::ranges::all_of(name, [&](char c) {
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || kOthers.find(c) != std::string_view::npos;
+  });
+}
+
+/// Whoever says what a field holds must not say more than that.
+Result<> check(const HttpFields& fields) {
+  for (const auto& [name, value] : fields) {
+    if (!is_field_name(name)) return Error{Errc::kInvalidArgument, "'" + name + "' is no name of an HTTP field", ""};
+    if (!is_header_value(value))
+      return Error{Errc::kInvalidArgument, "the value of " + name + " holds control characters", ""};
+  }
+  return {};
+}
+
 /// A connection, and what was read on it too early.
 struct Connection {
   Connection(asio::io_context& io, asio::ssl::context& tls) : stream(io, tls) {}
@@ -94,6 +111,7 @@ class Exchange final : public HttpExchange {
   ~Exchange() override { limit_over(); }
 
   Awaitable<Result<HttpHead>> ask(HttpQuestion question) override {
+    if (auto sound = check(question.fields); !sound) co_return sound.error();
     connection_ = pool_->take();
     if (!connection_) {
       if (auto opened = co_await open(); !opened) co_return opened.error();
@@ -272,22 +290,11 @@ class Channel final : public HttpChannel {
   const std::shared_ptr<Pool> pool_;
 };
 
-bool is_field_name(std::string_view name) noexcept {
-  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::ranges::all_of(name, [&](char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || kOthers.find(c) != std::string_view::npos;
-  });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<HttpChannel>> HttpChannel::create(asio::io_context& io, const Url& server,
                                                          const HttpFields& fields) {
-  for (const auto& [name, value] : fields) {
-    if (!is_field_name(name)) return Error{Errc::kInvalidArgument, "'" + name + "' is no name of an HTTP field", ""};
-    if (!is_header_value(value))
-      return Error{Errc::kInvalidArgument, "the value of " + name + " holds control characters", ""};
-  }
+  if (auto sound = check(fields); !sound) return sound.error();
   auto pool = std::make_shared<Pool>(io, server, fields);
   if (server.is_https) {
     if (auto trusted = trust(pool->tls.native_handle(), ""); !trusted) return trusted.error();

@@ -33,7 +33,8 @@ struct HttpHead {
 
 /// One request and its answer, which may be a stream that lasts for hours. On the channel's thread only. Errors:
 /// kUnavailable, with a message that names the host and what was wrong with it; kDenied, the same of its certificate;
-/// kCancelled behind abort().
+/// kCancelled behind abort(); kInvalidArgument, and nothing sent: a field with an impossible name, or control
+/// characters in its value.
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "transport/http.hpp"
+
 namespace toolhost::transport {
 namespace {
 
@@ -44,7 +46,7 @@ bool SseReader::take_line(std::string_view line, const std::function<void(const 
     has_data_ = true;
     data_ += value;
   }
-  if (name == "id" && value.size() <= kLongestId && value.find('\0') == std::string_view::npos) {
+  if (name == "id" && value.size() <= kLongestId && is_header_value(value)) {
     has_id_ = true;
     id_ = value;
   }
@@ -58,7 +60,10 @@ bool SseReader::take_line(std::string_view line, const std::function<void(const 
 
 void SseReader::end_event(const std::function<void(const Event&)>& on_event) {
   if (has_id_) last_id_ = id_;
-  if (has_data_ || has_id_) on_event({event_, data_});
+  if (has_data_ || has_id_) {
+    ++events_;
+    on_event({event_, data_});
+  }
   event_.clear();
   data_.clear();
   has_data_ = has_id_ = false;

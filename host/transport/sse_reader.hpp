@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,7 +23,9 @@ class SseReader {
   /// id. False, for good, when an event is larger than it may be.
   bool read(std::string_view bytes, const std::function<void(const Event&)>& on_event);
 
-  /// The id of the latest event, for Last-Event-ID; empty when none had one.
+  /// How many events there have been.
+  [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
+  /// The id of the latest event, for Last-Event-ID; empty when none had one. Ids that no field can hold are left out.
   [[nodiscard]] const std::string& last_id() const noexcept { return last_id_; }
   /// How long to wait before coming back, when the server has said so.
   [[nodiscard]] std::optional<std::chrono::milliseconds> retry() const noexcept { return retry_; }
@@ -33,6 +36,7 @@ class SseReader {
 
   const std::size_t max_event_;
   std::string line_, event_, data_, id_, last_id_;
+  std::uint64_t events_ = 0;
   std::optional<std::chrono::milliseconds> retry_;
   bool has_data_ = false, has_id_ = false, was_cr_ = false, is_first_ = true, is_too_large_ = false;
 };

@@ -18,7 +18,7 @@ constexpr std::string_view kHeartbeat = ": keepalive\n\n";
 // An idle stream keeps a small buffer for the next event and gives a large one back.
 constexpr std::size_t kKeptBytes = 1024;
 
-bool is_line(std::string_view text) noexcept {
+[[maybe_unused]] bool is_line(std::string_view text) noexcept {
   return text.find_first_of("\r\n") == std::string_view::npos;
 }
 

@@ -8,14 +8,20 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace toolhost::transport {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
+constexpr std::size_t kMostWaiting = std::size_t{1} << 20;
+constexpr std::size_t kAtOnce = PIPE_BUF;  // what a descriptor with room takes without waiting
+constexpr std::chrono::milliseconds kEndPatience{500};
 constexpr std::size_t kKeptLine = std::size_t{256} * 1024;  // a larger one is given back
 
 /// A duplicate that no child process inherits, above the standard three.
@@ -23,10 +29,18 @@ int duplicate(int fd) {
   return ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/// Waits until there is room, where the other owners of a descriptor made it non-blocking.
-void wait_for_room(int fd) noexcept {
-  pollfd waiting{.fd = fd, .events = POLLOUT, .revents = 0};
-  ::poll(&waiting, 1, -1);
+/// Also when nobody reads any more.
+bool has_room(int fd) noexcept {
+  pollfd output{.fd = fd, .events = POLLOUT, .revents = 0};
+  return ::poll(&output, 1, 0) > 0;
+}
+
+/// How much was written without waiting; nothing when nobody reads any more.
+std::optional<std::size_t> write_some(int fd, std::string_view bytes) noexcept {
+  const ssize_t written = ::write(fd, bytes.data(), std::min(bytes.size(), kAtOnce));
+  if (written >= 0) return static_cast<std::size_t>(written);
+  if (errno == EAGAIN || errno == EINTR) return 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -47,14 +61,35 @@ Result<std::unique_ptr<StdioPipe>> StdioPipe::take_over() {
 }
 
 StdioPipe::StdioPipe(int input, int output) noexcept
-    : input_(input), output_(output), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : input_(input),
+      output_(output),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      end_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 StdioPipe::~StdioPipe() {
-  for (const int fd : {input_, output_, wake_}) ::close(fd);
+  {
+    std::unique_lock lock(write_mutex_);
+    written_.wait_for(lock, kEndPatience, [this] { return waiting_.empty(); });
+    is_ending_ = true;
+  }
+  written_.notify_all();
+  ::eventfd_write(end_, 1);
+  if (flusher_.joinable()) flusher_.join();
+  for (const int fd : {input_, output_, wake_, end_}) ::close(fd);
 }
 
 void StdioPipe::interrupt() noexcept {
+  {
+    const std::lock_guard lock(write_mutex_);
+    is_interrupted_ = true;
+  }
+  written_.notify_all();
   ::eventfd_write(wake_, 1);
+}
+
+void StdioPipe::wait_for_reader() {
+  std::unique_lock lock(write_mutex_);
+  written_.wait(lock, [this] { return waiting_bytes_ < kMostWaiting || is_interrupted_; });
 }
 
 /// False at the end of the input, and when the reader was interrupted.
@@ -80,6 +115,7 @@ bool StdioPipe::fill() {
 }
 
 StdioPipe::Line StdioPipe::read() {
+  wait_for_reader();
   for (;;) {
     std::size_t end = buffer_.find('\n', searched_);
     if (end == std::string::npos && !has_ended_) {
@@ -103,26 +139,71 @@ StdioPipe::Line StdioPipe::read() {
 }
 
 bool StdioPipe::write(std::string_view text) {
-  const std::lock_guard lock(write_mutex_);
-  if (is_closed_) return false;
-  line_.assign(text);
-  std::replace_if(line_.begin(), line_.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  line_ += '\n';
-  is_closed_ = !write_all(line_);
-  if (line_.capacity() > kKeptLine) std::string().swap(line_);
+  std::unique_lock lock(write_mutex_);
+  put(text, Post::kAlways);
+  written_.wait(lock, [this] { return waiting_.empty(); });
   return !is_closed_;
 }
 
-bool StdioPipe::write_all(std::string_view bytes) noexcept {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(output_, bytes.data(), bytes.size());
-    if (written >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {
-      wait_for_room(output_);
-    } else if (errno != EINTR) {
-      return false;
+void StdioPipe::post(std::string_view text, Post how) {
+  const std::lock_guard lock(write_mutex_);
+  put(text, how);
+}
+
+// With the lock. What there is room for is written here, which spares most lines the way over another thread.
+void StdioPipe::put(std::string_view text, Post how) {
+  if (is_closed_ || (how == Post::kIfRoom && waiting_bytes_ >= kMostWaiting)) return;
+  line_.assign(text);
+  std::replace_if(line_.begin(), line_.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  line_ += '\n';
+  if (how == Post::kOnce && std::find(waiting_.begin(), waiting_.end(), line_) != waiting_.end()) return;
+  std::string_view rest(line_);
+  while (waiting_.empty() && !is_closed_ && !rest.empty() && has_room(output_)) {
+    const auto written = write_some(output_, rest);
+    is_closed_ = !written;
+    rest.remove_prefix(written.value_or(0));
+  }
+  if (!is_closed_ && !rest.empty()) {
+    if (!flusher_.joinable()) flusher_ = std::thread([this] { flush(); });
+    waiting_.emplace_back(rest);
+    waiting_bytes_ += rest.size();
+    written_.notify_all();
+  }
+  if (line_.capacity() > kKeptLine) std::string().swap(line_);
+}
+
+/// Writes what waits, until nobody reads any more.
+void StdioPipe::flush() {
+  std::unique_lock lock(write_mutex_);
+  for (;;) {
+    written_.wait(lock, [this] { return is_ending_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const std::string& line = waiting_.front();
+    lock.unlock();
+    const bool is_written = write_waiting(line);
+    lock.lock();
+    waiting_bytes_ -= line.size();
+    waiting_.pop_front();
+    if (!is_written) {
+      is_closed_ = true;
+      waiting_.clear();
+      waiting_bytes_ = 0;
     }
+    written_.notify_all();
+    if (!is_written) return;
+  }
+}
+
+/// False when nobody reads, or the pipe ends.
+bool StdioPipe::write_waiting(std::string_view line) noexcept {
+  while (!line.empty()) {
+    std::array<pollfd, 2> waits{
+        {{.fd = output_, .events = POLLOUT, .revents = 0}, {.fd = end_, .events = POLLIN, .revents = 0}}};
+    if (::poll(waits.data(), waits.size(), -1) <= 0) continue;
+    if (waits[1].revents != 0) return false;
+    const auto written = write_some(output_, line);
+    if (!written) return false;
+    line.remove_prefix(*written);
   }
   return true;
 }

@@ -1,9 +1,13 @@
 #pragma once
+#include <condition_variable>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <variant>
 
 #include "base/result.hpp"
@@ -21,7 +25,7 @@ class StdioPipe {
   /// open.
   static Result<std::unique_ptr<StdioPipe>> take_over();
 
-  /// Owns both.
+  /// Owns both. At the end what waits is written, for at most half a second.
   StdioPipe(int input, int output) noexcept;
   ~StdioPipe();
   StdioPipe(const StdioPipe&) = delete;
@@ -31,7 +35,7 @@ class StdioPipe {
   struct End {};
   /// A line without its end (and without the carriage return before it), never empty; a last line may have no end.
   using Line = std::variant<std::string, TooLong, End>;
-  /// Waits for the next line. One thread at a time.
+  /// Waits for the next line; not before what waits to be written is less than 1 MiB. One thread at a time.
   Line read();
   /// What waits in read(), or comes there, finds the end. Any thread.
   void interrupt() noexcept;
@@ -40,18 +44,34 @@ class StdioPipe {
   /// breaks within a JSON text mean nothing and become spaces. False from the moment on when nobody reads any more. Any
   /// thread.
   bool write(std::string_view text);
+  enum class Post : std::uint8_t {
+    kAlways,
+    kIfRoom,  ///< dropped while 1 MiB waits
+    kOnce,    ///< nothing, while the same line waits
+  };
+  /// The same without waiting for the reader: what there is no room for is written by a thread of the pipe's own. Any
+  /// thread.
+  void post(std::string_view text, Post how = Post::kAlways);
 
  private:
   bool fill();
-  bool write_all(std::string_view bytes) noexcept;
+  void wait_for_reader();
+  void put(std::string_view text, Post how);
+  void flush();
+  bool write_waiting(std::string_view line) noexcept;
 
-  const int input_, output_, wake_;
+  const int input_, output_, wake_, end_;
   std::string buffer_;
   std::size_t begin_ = 0, searched_ = 0;  // of buffer_: what was read already; where no line end is
   bool skips_ = false, has_ended_ = false;
-  std::mutex write_mutex_;
+
+  std::mutex write_mutex_;  // guards what follows; nobody waits with it for the reader
+  std::condition_variable written_;
   std::string line_;
-  bool is_closed_ = false;
+  std::deque<std::string> waiting_;  ///< the first is being written
+  std::size_t waiting_bytes_ = 0;
+  bool is_closed_ = false, is_interrupted_ = false, is_ending_ = false;
+  std::thread flusher_;  ///< from the first time that something waits
 };
 
 }  // namespace toolhost::transport

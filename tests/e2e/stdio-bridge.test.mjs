@@ -48,7 +48,7 @@ const event = (data, id) => `${id ? `id: ${id}\n` : ''}event: message\ndata: ${J
 
 const bridge = (t, url, options = []) => new Pipe(t, ['stdio', '--url', url, ...options], 'hdsk_test');
 
-describe('the bridge and', { timeout: 120_000 }, () => {
+describe('the bridge and', { timeout: 120_000, concurrency: true }, () => {
   test('a server that has nothing but HTTP with SSE, and starts again', async (t) => {
     let stream;
     let streams = 0;
@@ -123,6 +123,118 @@ describe('the bridge and', { timeout: 120_000 }, () => {
     assert.equal(server.seen.at(-1).headers['mcp-session-id'], 's8');
   });
 
+  test('a session that cannot be begun anew at once: calls fail, later ones do not', async (t) => {
+    const waits = []; // `initialize` without an answer
+    let plays = 'well';
+    let session = 0;
+    let closed = 0;
+    const server = await scripted(t, (request, response, message) => {
+      if (request.method === 'DELETE') return response.writeHead(200).end();
+      if (message?.method === 'initialize') {
+        if (plays === 'dead') return waits.push(request);
+        const answer = initialized(message);
+        return json(response, plays === 'well' ? answer : [answer], { 'Mcp-Session-Id': `s${++session}` });
+      }
+      if (plays !== 'well' || request.headers['mcp-session-id'] !== `s${session}`)
+        return response.writeHead(404).end();
+      if (request.method === 'GET') {
+        request.socket.once('close', () => (closed += 1));
+        return response.writeHead(200, STREAM_TYPE).write(': hello\n\n');
+      }
+      if (message.id === undefined) return response.writeHead(202).end();
+      json(response, result(message.id, { session }));
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    const call = (id) => pipe.request('tools/call', { name: 'x' }, id);
+    await pipe.initialize();
+    assert.equal((await call(1)).result.session, 1);
+    await eventually('it listens', () => server.seen.some(({ method }) => method === 'GET'));
+
+    plays = 'batch'; // instead of a message
+    for (const answer of await Promise.all([call(2), call(3)])) assert.match(answer.error.message, /answered 404/);
+    plays = 'well';
+    assert.ok((await call(4)).result.session > 1);
+    await eventually('the stream of the session before is closed', () => closed === 1);
+
+    plays = 'dead';
+    for (const id of [5, 6]) pipe.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'x' } });
+    for (const id of [5, 6]) assert.match((await pipe.answer(id, 60_000)).error.message, /answered 404/);
+    assert.equal(waits.length, 1, 'one for both');
+    plays = 'well';
+    assert.ok((await call(7)).result.session > 2);
+  });
+
+  test('503: a call that was not begun is sent again, any other is not', async (t) => {
+    let refusals = 0;
+    const server = await scripted(t, (request, response, message) => {
+      if (message?.method === 'initialize') return json(response, initialized(message));
+      if (message?.id === undefined) return response.writeHead(request.method === 'POST' ? 202 : 405).end();
+      if (message.params.name === 'free' && refusals === 3) return json(response, result(message.id, { n: 1 }));
+      const body = { error: 'unavailable', message: 'The server is stopping; try again shortly.' };
+      if (message.params.name === 'free') body.repeatable = Boolean(++refusals);
+      json(response, body, { 'Retry-After': '2' }, 503);
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    await pipe.initialize();
+    assert.deepEqual((await pipe.request('tools/call', { name: 'free' }, 1)).result, { n: 1 });
+    assert.equal(pipe.words.match(/answered 503/g).length, 1);
+    assert.equal(pipe.words.match(/answers again/g).length, 1);
+    assert.match((await pipe.request('tools/call', { name: 'begun' }, 2)).error.message, /may have been done/);
+    assert.equal(server.seen.filter(({ message }) => message?.params?.name === 'begun').length, 1);
+  });
+
+  test('a call over HTTP with SSE that is given up: its late answer is nobody\'s', async (t) => {
+    let stream;
+    const server = await scripted(t, (request, response, message) => {
+      if (request.method === 'GET') {
+        stream = response.writeHead(200, STREAM_TYPE);
+        return stream.write('event: endpoint\ndata: /messages\n\n');
+      }
+      if (request.url !== '/messages') return response.writeHead(405).end();
+      response.writeHead(202).end();
+      if (message.method === 'initialize') stream.write(event(initialized(message)));
+      if (message.method === 'notifications/cancelled') stream.write(event(result(1, 'late')));
+      if (message.method === 'ping') stream.write(event(result(message.id)));
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/sse`);
+    await pipe.initialize('2025-06-18');
+    pipe.send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'x' } });
+    await eventually('it has arrived', () => server.seen.some(({ message }) => message?.id === 1));
+    pipe.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    await eventually('that, too', () => server.seen.some(({ message }) => message?.params?.requestId === 1));
+    assert.ok((await pipe.request('ping', {}, 2)).result);
+    assert.ok(!pipe.messages.some(({ id }) => id === 1));
+  });
+
+  test('a server that does not answer `initialize`: more than 64 MiB are not kept', async (t) => {
+    const server = await scripted(t, () => {});
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    pipe.send({ jsonrpc: '2.0', id: 'first', method: 'initialize', params: { protocolVersion: '2025-11-25' } });
+    const padding = 'x'.repeat(8 * 1024 * 1024);
+    for (let id = 1; id <= 9; ++id) pipe.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { padding } });
+    assert.match((await pipe.answer(9)).error.message, /Too many messages wait/);
+    assert.ok(!pipe.messages.some(({ id }) => id === 1));
+  });
+
+  test('a server that refuses the key: what is to be done about it', async (t) => {
+    const body = { error: 'unauthorized', message: 'Send X-API-Key or Authorization: Bearer' };
+    const server = await scripted(t, (request, response) => json(response, body, {}, 401));
+    const refusal = async (key, options, env) => {
+      const pipe = new Pipe(t, ['stdio', '--url', `http://127.0.0.1:${server.port}/mcp`, ...options], key, env);
+      return (await pipe.request('initialize', { protocolVersion: '2025-11-25' }, 1)).error.message;
+    };
+    assert.match(
+      await refusal('hdsk_test', []),
+      /Bearer\. Check the API key in the environment variable HELPDESK_API_KEY\.$/,
+    );
+    assert.match(await refusal('', [], { TOOLHOST_API_KEY: 'a' }), /variable TOOLHOST_API_KEY\.$/);
+    assert.match(await refusal('', ['--key-env', 'MINE']), /There is no API key: .*variable MINE\.$/);
+    assert.match(await refusal('hdsk_test', ['--header', 'X-API-Key: other']), /that --header names\.$/);
+    const asked = server.seen.length;
+    assert.match(await refusal('hdsk_a\nb', []), /variable HELPDESK_API_KEY holds a line break/);
+    assert.equal(server.seen.length, asked);
+  });
+
   test('a stream that breaks and is resumed, and an answer that comes twice', async (t) => {
     const server = await scripted(t, (request, response, message) => {
       if (request.method === 'GET' && request.headers['last-event-id'] === 'e1') {
@@ -144,6 +256,49 @@ describe('the bridge and', { timeout: 120_000 }, () => {
     assert.equal(pipe.messages.filter(({ method }) => method === 'notifications/progress').length, 1);
     const calls = server.seen.filter(({ message }) => message?.method === 'tools/call');
     assert.equal(calls.length, 1, 'a call is not repeated');
+  });
+
+  test('a server that says more than a version where a version belongs', async (t) => {
+    const server = await scripted(t, (request, response, message) => {
+      if (request.method !== 'POST') return response.writeHead(405).end();
+      if (message.id === undefined) return response.writeHead(202).end();
+      if (message.method !== 'initialize') return json(response, result(message.id));
+      const answer = initialized(message);
+      answer.result.protocolVersion += '\r\nX-Evil: 1';
+      json(response, answer, { 'Mcp-Session-Id': 's1' });
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    const params = { protocolVersion: '2025-11-25', capabilities: {} };
+    assert.match((await pipe.request('initialize', params, 1)).error.message, /impossible protocol version/);
+    assert.ok((await pipe.request('ping', {}, 2)).result);
+    assert.ok(server.seen.every(({ headers }) => headers['x-evil'] === undefined));
+  });
+
+  test('a server whose streams end at once, and who wants its clients back at once', async (t) => {
+    const server = await scripted(t, (request, response, message) => {
+      if (request.method === 'GET') return response.writeHead(200, STREAM_TYPE).end('retry: 0\n\n');
+      if (message?.id === undefined) return response.writeHead(202).end();
+      json(response, initialized(message), { 'Mcp-Session-Id': 's1' });
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    await pipe.initialize();
+    const came = () => server.seen.filter(({ method }) => method === 'GET').length;
+    await eventually('it comes back', () => came() >= 3);
+    await sleep(3000);
+    assert.ok(came() <= 8, `${came()} times`); // after 0.2, 0.4, 0.8, 1.6, 3.2 s
+  });
+
+  test('a server that has no stream, and answers as if it had forgotten the session', async (t) => {
+    const server = await scripted(t, (request, response, message) => {
+      if (request.method !== 'POST') return response.writeHead(404).end();
+      if (message.id === undefined) return response.writeHead(202).end();
+      json(response, initialized(message), { 'Mcp-Session-Id': 's1' });
+    });
+    const pipe = bridge(t, `http://127.0.0.1:${server.port}/mcp`);
+    await pipe.initialize();
+    await sleep(1000);
+    assert.equal(server.seen.filter(({ method }) => method === 'GET').length, 1);
+    assert.equal(server.seen.filter(({ message }) => message?.method === 'initialize').length, 1);
   });
 
   test('a connection that breaks: what can be repeated is, a call is not', async (t) => {

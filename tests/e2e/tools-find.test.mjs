@@ -33,6 +33,9 @@ test('find-and-call shows two tools, and keeps what holds for all others', { tim
   assert.equal(found.tools[0].inputSchema.type, 'object');
   assert.ok(!JSON.stringify(await find('create a task', 20)).includes('"create_task"'), 'what is denied is not found');
 
+  for (const words of ['create ticket', 'update ticket', 'search tickets', 'list tasks', 'get ticket', 'add note'])
+    assert.equal((await find(words)).tools[0].name, words.replace(' ', '_'));
+
   const created = await call('call_tool', { name: 'create_ticket', arguments: { title: 'The lift is stuck' } });
   assert.ok(!created.isError, textOf(created));
   assert.ok(created.structuredContent, 'the result is the tool’s own');
@@ -48,7 +51,7 @@ test('find-and-call shows two tools, and keeps what holds for all others', { tim
     const rows = JSON.parse(await host.command('audit', 'list', '--tenant', 'demo', '--json'));
     const records = rows.map(({ record }) => (typeof record === 'string' ? JSON.parse(record) : record));
     const told = records.map(({ tool, outcome }) => `${tool} ${outcome}`);
-    return ['create_ticket ok', 'create_ticket denied', 'create_task denied', 'no_such_tool unknown_tool'].every((one) => told.includes(one));
+    return ['find_tools ok', 'create_ticket ok', 'create_ticket denied', 'create_task denied', 'no_such_tool unknown_tool'].every((one) => told.includes(one));
   });
 
   assert.match(await host.command('key', 'list'), / all list:find /);

@@ -14,6 +14,7 @@
 #include "base/lower.hpp"
 #include "protocol/jsonrpc.hpp"
 #include "protocol/stdio_bridge.hpp"
+#include "transport/http.hpp"
 
 namespace toolhost::app {
 namespace {
@@ -37,19 +38,19 @@ const char* variable(const std::string& name) {
   return value == nullptr || *value == '\0' ? nullptr : value;
 }
 
-/// The API key of the environment; empty when there is none.
-std::string key_of(const StdioOptions& options) {
-  if (!options.key_variable.empty()) {
-    const char* const key = variable(options.key_variable);
-    return key == nullptr ? "" : key;
-  }
-  for (const char* const name : {"HELPDESK_API_KEY", "TOOLHOST_API_KEY"})
-    if (const char* const key = variable(name)) return key;
-  return {};
-}
+/// The API key of the environment.
+struct EnvironmentKey {
+  std::string value;     ///< empty when there is none
+  std::string variable;  ///< where it is, or belongs
+};
 
-std::string key_places(const StdioOptions& options) {
-  return options.key_variable.empty() ? "HELPDESK_API_KEY" : options.key_variable;
+EnvironmentKey key_of(const StdioOptions& options) {
+  using Names = std::vector<std::string>;
+  const Names names =
+      options.key_variable.empty() ? Names{"HELPDESK_API_KEY", "TOOLHOST_API_KEY"} : Names{options.key_variable};
+  for (const auto& name : names)
+    if (const char* const key = variable(name)) return {key, name};
+  return {{}, names.front()};
 }
 
 /// The text with ${NAME} replaced by variables of the environment, so that keys need not stand in arguments.
@@ -68,6 +69,13 @@ Result<std::string> expanded(std::string_view text) {
   return out.append(text);
 }
 
+bool names_key(const transport::HttpFields& fields) {
+  return std::ranges::any_of(fields, [](const auto& field) {
+    return equals_ignoring_case(field.first, "X-API-Key") || equals_ignoring_case(field.first, "Authorization");
+  });
+}
+
+/// Those of --header.
 Result<transport::HttpFields> fields_of(const StdioOptions& options) {
   transport::HttpFields fields;
   for (std::string_view header : options.headers) {
@@ -78,11 +86,21 @@ Result<transport::HttpFields> fields_of(const StdioOptions& options) {
     if (!value) return value.error();
     fields.emplace_back(name, std::move(*value));
   }
-  const bool names_key = std::ranges::any_of(fields, [](const auto& field) {
-    return equals_ignoring_case(field.first, "X-API-Key") || equals_ignoring_case(field.first, "Authorization");
-  });
-  if (const auto key = key_of(options); !key.empty() && !names_key) fields.emplace_back("X-API-Key", key);
   return fields;
+}
+
+/// Adds the environment's key unless --header names one: what to do when the server refuses it.
+Result<std::string> add_key(const StdioOptions& options, transport::HttpFields& fields) {
+  if (names_key(fields)) return std::string("Check the API key that --header names.");
+  const auto key = key_of(options);
+  if (key.value.empty()) return "There is no API key: put one into the environment variable " + key.variable + ".";
+  if (!transport::is_header_value(key.value))
+    return Error{
+        Errc::kInvalidArgument,
+        "the API key in the environment variable " + key.variable + " holds a line break or another control character",
+        ""};
+  fields.emplace_back("X-API-Key", key.value);
+  return "Check the API key in the environment variable " + key.variable + ".";
 }
 
 Result<std::unique_ptr<protocol::StdioBridge>> create_bridge(const StdioOptions& options, StdioPipe& pipe) {
@@ -96,12 +114,10 @@ Result<std::unique_ptr<protocol::StdioBridge>> create_bridge(const StdioOptions&
                  ""};
   auto fields = fields_of(options);
   if (!fields) return fields.error();
+  auto key_hint = add_key(options, *fields);
+  if (!key_hint) return key_hint.error();
   return protocol::StdioBridge::create(
-      {.url = std::move(*url),
-       .fields = std::move(*fields),
-       .key_hint = "Check the API key in the environment variable " + key_places(options) + ".",
-       .tell = tell},
-      pipe);
+      {.url = std::move(*url), .fields = std::move(*fields), .key_hint = std::move(*key_hint), .tell = tell}, pipe);
 }
 
 /// Answers the client with the reason until it has given up: that is what its user gets to see.
@@ -132,18 +148,18 @@ int run_bridge(const StdioOptions& options) {
 }
 
 Result<> serve_here(const CommonOptions& common, const StdioOptions& options, const std::shared_ptr<StdioPipe>& pipe) {
-  const std::string key = key_of(options);
-  if (key.empty())
+  const auto key = key_of(options);
+  if (key.value.empty())
     return Error{Errc::kUnauthenticated,
-                 "there is no API key; put one into the environment variable " + key_places(options) +
+                 "there is no API key; put one into the environment variable " + key.variable +
                      " (toolhost key create makes one)",
                  ""};
   auto config = configuration(common);
   if (!config) return config.error();
-  auto served = serve_stdio(*config, pipe, Secret(key));
+  auto served = serve_stdio(*config, pipe, Secret(key.value));
   if (!served && served.error().code == Errc::kUnauthenticated)
-    return Error{Errc::kUnauthenticated,
-                 served.error().message + "; check the environment variable " + key_places(options), ""};
+    return Error{Errc::kUnauthenticated, served.error().message + "; check the environment variable " + key.variable,
+                 ""};
   return served;
 }
 

@@ -125,6 +125,8 @@ void read_issuer(const Slot& slot, std::vector<access::TokenIssuer>& issuers, Pr
                   [&](const YAML::Node& name, const Slot& scope) { read_scope(name, scope, issuer.scopes, problems); });
   section.finish();
   if (!section.is_usable()) return;
+  if (section.has("ca_file"))
+    problems.note("authorization.issuers[" + std::to_string(issuers.size()) + "].ca_file", section.node()["ca_file"]);
   check_url(section, "issuer", issuer.issuer);
   check_url(section, "jwks_url", issuer.jwks_url);
   check_algorithms(section, issuer.algorithms);

@@ -36,6 +36,7 @@ class StartCheck {
     check_secret("keys.pepper", config_.pepper, resolve_key);
     check_secret("mcp.sealing_key", config_.sealing_key, resolve_key);
     check_tracing();
+    check_issuers();
     if (!config_.portal.enabled || config_.portal.client_id.empty()) return;
     check_secret("portal.sign_in.client_secret", config_.portal.client_secret, resolve);
     check_authorities("portal.sign_in.ca_file", config_.portal.ca_file);
@@ -82,7 +83,7 @@ class StartCheck {
     if (const auto secret = resolve_it(*reference); !secret) add(key, "cannot be used: " + secret.error().message);
   }
 
-  bool is_readable(const char* key, const std::string& path) {
+  bool is_readable(const std::string& key, const std::string& path) {
     errno = 0;
     std::ifstream in(path, std::ios::binary);
     if (in && in.peek() != std::ifstream::traits_type::eof()) return true;
@@ -104,12 +105,18 @@ class StartCheck {
     add(message.starts_with("the TLS key") ? "http.tls.key" : "http.tls.certificate", "cannot be used: " + message);
   }
 
-  void check_authorities(const char* key, const std::string& file) {
+  void check_authorities(const std::string& key, const std::string& file) {
     if (file.empty() || is_read_once(file) || !is_readable(key, file)) return;
     const auto client = transport::HttpsClient::create({.ca_file = file});
     if (!client)
       add(key,
           "names " + file + ", which holds no certificates in PEM form; it must hold '-----BEGIN CERTIFICATE-----'");
+  }
+
+  void check_issuers() {
+    const auto& issuers = config_.keys.tokens.issuers;
+    for (std::size_t at = 0; at < issuers.size(); ++at)
+      check_authorities("authorization.issuers[" + std::to_string(at) + "].ca_file", issuers[at].ca_file);
   }
 
   void check_tracing() {

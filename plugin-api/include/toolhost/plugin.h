@@ -185,8 +185,10 @@ typedef struct th_call_info {
   uint32_t struct_size; /* set by the plugin before info() */
   uint32_t attempt;     /* 0 the first time; n when the host runs the handler again after TH_E_RETRY */
   th_str tenant;     /* name, e.g. "demo". For display only: the host scopes every statement to the tenant by itself */
-  th_str principal;  /* who calls: e-mail address of the key's owner, or the key's name */
-  th_str key_prefix; /* "hdsk_" and six characters: tells keys apart, safe to show */
+  th_str principal;  /* who calls: e-mail address of the key's owner, or the key's name; with an access token its
+                      * person's e-mail address, or its subject; in a job "toolhost" */
+  th_str key_prefix; /* "hdsk_" and six characters, "oauth_" and six for who presents access tokens: tells them apart,
+                      * safe to show; empty in a job */
   th_str request_id; /* the host's id of this call, as in its logs */
   th_str tool;       /* name */
   th_str idempotency_key; /* empty when the caller sent none */

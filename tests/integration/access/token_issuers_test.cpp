@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -26,9 +27,27 @@ using namespace std::chrono_literals;
 
 const std::string kResource = "https://mcp.example/mcp";
 
-class NoEvents final : public observability::EventSink {
+/// Keeps what the host is told, and asks `listener` to hear of it.
+class Notices final : public observability::EventSink {
  public:
-  void emit(const observability::Event& /*event*/) noexcept override {}
+  void emit(const observability::Event& event) noexcept override {
+    const auto* const notice = std::get_if<observability::HostNotice>(&event);
+    if (notice == nullptr) return;
+    {
+      const std::scoped_lock lock(mutex_);
+      texts_.emplace_back(notice->message);
+    }
+    if (listener) listener();
+  }
+  std::vector<std::string> texts() const {
+    const std::scoped_lock lock(mutex_);
+    return texts_;
+  }
+  std::function<void()> listener;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> texts_;
 };
 
 const SigningKey& key_of(const std::string& id) {
@@ -50,7 +69,12 @@ class TokenIssuersTest : public testing::Test {
                                        {.resource = std::make_shared<ProtectedResource>(config_),
                                         .policy = std::move(policy),
                                         .meters = std::make_shared<MeterTable>(),
-                                        .wall = [this] { return std::chrono::system_clock::now() + later_.load(); },
+                                        .most_tokens = most_tokens_,
+                                        .wall =
+                                            [this] {
+                                              if (const auto meanwhile = std::exchange(meanwhile_, {})) meanwhile();
+                                              return std::chrono::system_clock::now() + later_.load();
+                                            },
                                         .steady = [this] { return std::chrono::steady_clock::now() + later_.load(); }},
                                        events_);
     ASSERT_TRUE(started) << started.error().message;
@@ -116,7 +140,9 @@ class TokenIssuersTest : public testing::Test {
   test_support::HttpsServer server_{std::nullopt, [this](const auto& request) { return serve(request); }};
   std::atomic<std::chrono::seconds> later_{0s};
   mutable int last_ = 0;
-  NoEvents events_;
+  std::size_t most_tokens_ = 10'000;
+  std::function<void()> meanwhile_;  // done once, while a token is looked at
+  Notices events_;
   TokenConfig config_;
   std::unique_ptr<TokenIssuers> tokens_;
 };
@@ -234,6 +260,101 @@ TEST_F(TokenIssuersTest, AKeyThatIsWithdrawnEndsWhatItSigned) {
   EXPECT_THAT(answer(old_of_bob), HasSubstr("signing key is not known"));
   EXPECT_NE(ana, bob);
   EXPECT_THAT(tokens_->take_ended(), IsEmpty());
+}
+
+TEST_F(TokenIssuersTest, AKeyThatIsWithdrawnWhileATokenIsLookedAtLetsNobodyIn) {
+  start();
+  EXPECT_EQ(answer(token({{"sub", R"("bob")"}})), "let in");
+  const auto old = token();
+  publish({key_of("second").jwk()});
+  const auto newer = token({{"sub", R"("bob")"}}, "second");
+  meanwhile_ = [&] {
+    EXPECT_EQ(settled(newer), "let in");
+    tokens_->take_ended();
+  };
+  EXPECT_THAT(answer(old), HasSubstr("signing key is not known"));
+  EXPECT_THAT(answer(old), HasSubstr("signing key is not known")) << "it was not remembered";
+}
+
+TEST_F(TokenIssuersTest, NobodyIsLetInByKeysThatTheIssuerHasNotConfirmedForADay) {
+  start();
+  const auto late = token({{"exp", "4000000000"}});
+  const auto id = (*tokens_->authenticate(late))->key_id;
+  {
+    const std::scoped_lock lock(mutex_);
+    is_away_ = true;
+  }
+  later_ = 23h;
+  EXPECT_THAT(tokens_->take_ended(), IsEmpty());
+  later_ = 25h;
+  EXPECT_THAT(tokens_->take_ended(), ElementsAre(id));
+  EXPECT_THAT(answer(late), Not(testing::StrEq("let in")));
+}
+
+TEST_F(TokenIssuersTest, ThoseWhoseTokenIsForgottenEndAllTheSame) {
+  most_tokens_ = 1;
+  config_.issuers.front().tenant = {.claim = "org"};
+  config_.issuers.front().role = {};
+  const auto with = [](const std::string& address) {
+    PolicyConfig config{built_in_defaults(), {}};
+    config.tenants["acme"].people.members = {{address, "", Role::kAgent}};
+    config.tenants["globex"].people.members = {{"*@globex.example", "", Role::kAgent}};
+    return Policy::compile(config);
+  };
+  const auto person = [&](const std::string& tenant, const std::string& name) {
+    const auto caller = tokens_->authenticate(token({{"org", "\"" + tenant + "\""},
+                                                     {"sub", "\"" + name + "\""},
+                                                     {"email", "\"" + name + "@" + tenant + R"(.example")"},
+                                                     {"email_verified", "true"}}));
+    EXPECT_TRUE(caller) << caller.error().message;
+    return caller ? (*caller)->key_id : KeyId{};
+  };
+  start(with("*@acme.example"));
+  const storage::TenantRow acme{.id = TenantId{7}, .name = "acme", .time_zone = "Europe/Berlin"};
+  const storage::TenantRow globex{.id = TenantId{8}, .name = "globex", .time_zone = "UTC"};
+  tokens_->set_tenants({acme, globex});
+  const auto ana = person("acme", "ana"), gus = person("globex", "gus"), bob = person("acme", "bob");
+  ASSERT_THAT(tokens_->callers(), testing::SizeIs(1));
+  EXPECT_THAT(tokens_->set_policy(with("bob@acme.example")).ended, ElementsAre(ana));
+  tokens_->set_tenants({acme});
+  EXPECT_THAT(tokens_->take_ended(), ElementsAre(gus));
+  tokens_->set_tenants({});
+  EXPECT_THAT(tokens_->take_ended(), ElementsAre(bob));
+  EXPECT_THAT(tokens_->take_ended(), IsEmpty());
+}
+
+TEST_F(TokenIssuersTest, TellsOfTenantsThatDoNotExist) {
+  config_.issuers.front().tenant = {.name = "nosuch"};
+  start();
+  ASSERT_THAT(events_.texts(), ElementsAre(HasSubstr("names the tenant 'nosuch', which does not exist")));
+  tokens_->set_tenants({});
+  EXPECT_THAT(events_.texts(), testing::SizeIs(1));
+  tokens_->set_tenants({{.id = TenantId{9}, .name = "nosuch", .time_zone = "UTC"}});
+  EXPECT_EQ(answer(token()), "let in");
+  tokens_->set_tenants({});
+  EXPECT_THAT(events_.texts(), testing::SizeIs(2));
+}
+
+TEST_F(TokenIssuersTest, HoldsNobodyUpWhileItTellsThatTheIssuerIsAway) {
+  is_away_ = true;
+  std::promise<TokenIssuers*> made;
+  const auto issuers = made.get_future().share();
+  std::future<void> asked;
+  std::atomic<bool> answered{false};
+  events_.listener = [&, once = false]() mutable {
+    if (std::exchange(once, true)) return;
+    auto* const all = issuers.get();
+    asked = std::async(std::launch::async, [all] { (void)all->is_fetching(); });
+    answered = asked.wait_for(10s) == std::future_status::ready;
+  };
+  auto started = TokenIssuers::start(config_, {.resource = std::make_shared<ProtectedResource>(config_)}, events_);
+  ASSERT_TRUE(started);
+  made.set_value(started->get());
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!answered && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(answered);
+  started->reset();
+  events_.listener = nullptr;
 }
 
 TEST_F(TokenIssuersTest, SomebodyEndsWithTheirLastToken) {

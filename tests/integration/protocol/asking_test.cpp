@@ -177,6 +177,23 @@ TEST_F(AskingTest, TheEndOfTheKeyEndsIt) {
   EXPECT_TRUE(eventually([&] { return endpoint_->counts().running_calls == 0; }));
 }
 
+TEST_F(AskingTest, TheEndOfTheSessionEndsIt) {
+  std::vector<std::string> sessions;
+  std::vector<EventStream> waiting;
+  for (int i = 0; i < 4; ++i) sessions.push_back(open_asked_session());
+  for (int i = 0; i < 64; ++i) {
+    waiting.push_back(begin(sessions[static_cast<std::size_t>(i % 4)], "close_ticket",
+                            R"({"title":"T-)" + std::to_string(i) + "\"}", std::to_string(i)));
+    EXPECT_TRUE(has(waiting.back().next(), "elicitation/create"));
+  }
+  EXPECT_EQ(endpoint_->counts().running_calls, 64U);
+  waiting.clear();  // their clients have gone, and may come back
+  EXPECT_EQ(endpoint_->counts().running_calls, 64U);
+  for (const auto& session : sessions) EXPECT_EQ(ask(http("DELETE", "/mcp", key_, session)).status, 200U);
+  EXPECT_TRUE(eventually([&] { return endpoint_->counts().running_calls == 0; }));
+  EXPECT_EQ(closed(), "0");
+}
+
 TEST_F(AskingTest, AHostThatStopsDoesNotWaitForPeople) {
   const auto session = open_asked_session();
   auto stream = begin(session, "close_ticket", kTicket);

@@ -100,6 +100,57 @@ TEST_F(PolicyOverHttp, LetsADisabledKeyInAgainWithItsWholeService) {
   EXPECT_TRUE(again.is_open());
 }
 
+class CatalogPolicy : public PolicyOverHttp {
+ protected:
+  CatalogPolicy() { setup_.plugins = {"catalog"}; }
+  void announce(const std::string& uri) { post(call("7", "announce_change", R"({"uri":")" + uri + "\"}")); }
+  /// What comes until both have been told.
+  static std::string read_to(EventStream& stream, const std::string& one, const std::string& other) {
+    std::string heard;
+    while (heard.find(one) == std::string::npos || heard.find(other) == std::string::npos) {
+      const auto message = stream.next();
+      if (message.empty()) break;
+      heard += message + "\n";
+    }
+    return heard;
+  }
+  static constexpr const char* kPage = "catalog:/page";
+  static constexpr const char* kWritten = "catalog:/written";
+  static constexpr const char* kPicture = "catalog:/picture";  // announced behind the lists, with every change
+};
+
+TEST_F(CatalogPolicy, NobodyHearsOfWhatTheyMayReadNoLonger) {
+  const auto session = open_session();
+  EventStream legacy(port_, "/mcp", key_, session);
+  for (const auto* const uri : {kPage, kWritten, kPicture}) {
+    const auto subscribed =
+        post(R"({"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":")" + std::string(uri) + "\"}}",
+             session);
+    EXPECT_THAT(subscribed.body, HasSubstr(R"("result":{})"));
+  }
+  EventStream listener(
+      port_, http("POST", "/mcp", key_, modern_fields("subscriptions/listen"),
+                  modern("1", "subscriptions/listen",
+                         R"("notifications":{"toolsListChanged":true,"promptsListChanged":true,)"
+                         R"("resourceSubscriptions":["catalog:/page","catalog:/written","catalog:/picture"]})")));
+  EXPECT_THAT(listener.next(), AllOf(HasSubstr("acknowledged"), HasSubstr(kPage)));
+  announce(kPage);
+  for (auto* const stream : {&legacy, &listener})
+    EXPECT_THAT(read_to(*stream, kPage, kPicture), HasSubstr("prompts/list_changed"));
+
+  gatekeeper_->set_policy(policy([](auto& acme) {
+    for (const auto* const name : {"resource:page", "prompt:greet", "prompt:write_prompt"})
+      acme.deny.push_back({name, {"acme.yaml", 7}});
+  }));
+  announce(kPage);
+  announce(kWritten);
+  for (auto* const stream : {&legacy, &listener}) {
+    EXPECT_THAT(read_to(*stream, kWritten, kPicture),
+                AllOf(HasSubstr(kWritten), HasSubstr(kPicture), HasSubstr("tools/list_changed"), Not(HasSubstr(kPage)),
+                      Not(HasSubstr("prompts/list_changed"))));
+  }
+}
+
 TEST_F(PolicyOverHttp, ChangesUnderLoadWithoutDisturbingWhatRuns) {
   const auto with_echo = without("spin"), without_echo = without("echo");
   switch_to(with_echo);

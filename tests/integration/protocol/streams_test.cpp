@@ -108,6 +108,22 @@ TEST_F(StreamsTest, OnlyItsKeyComesBackToAStream) {
   EXPECT_EQ(ask(get_again(key_, {}, id.substr(0, id.find('.')))).status, 400U);
 }
 
+TEST_F(StreamsTest, WhatWasNeverSentWasNeverSeen) {
+  const auto session = open_session();
+  auto client = call_book(session, "n", 1000);
+  const auto id = client.next().value_or(SseEvent{}).id;
+  const auto token = id.substr(0, id.rfind('.'));
+  const auto refuses = [&](const std::string& number) {
+    return ask(get_again(key_, session, token + '.' + number)).status == 400U;
+  };
+  for (const auto* const number : {"1000", "4294967295", "4294967296"}) EXPECT_TRUE(refuses(number)) << number;
+  const auto events = client.rest();
+  ASSERT_FALSE(events.empty());
+  EXPECT_NE(events.back().data.find("booked n"), std::string::npos) << "its client was left alone";
+  EXPECT_TRUE(refuses(std::to_string(number_of(events.back()) + 1)));
+  EXPECT_TRUE(StreamClient(port_, get_again(key_, session, events.back().id)).is_stream());
+}
+
 TEST_F(StreamsTest, TheAnswerIsKeptWhateverMemoryThereIs) {
   begin_anew({.memory = 300});
   const auto session = open_session();

@@ -98,6 +98,47 @@ TEST_F(TwoHostsTest, AnAnswerOutlivesItsHost) {
   }
 }
 
+TEST_F(TwoHostsTest, ACallThatIsSilentForLongIsFollowedToo) {
+  const auto session = open_session();
+  std::string seen;
+  {
+    StreamClient client(port_,
+                        http("POST", "/mcp", key_, session + kTakesStreams, call("1", "sleep", R"({"ms":6500})")));
+    ASSERT_TRUE(client.is_stream()) << client.head;
+    seen = client.next().value_or(SseEvent{}).id;
+  }
+  StreamClient first(other(), get_again(key_, session, seen));
+  ASSERT_TRUE(first.is_stream()) << first.head;
+  std::this_thread::sleep_for(3500ms);  // the other host is looked at again every two seconds
+  for (int times = 0; times < 3; ++times) {
+    StreamClient again(other(), get_again(key_, session, seen));
+    EXPECT_TRUE(again.is_stream()) << again.head;
+  }
+  const auto events = StreamClient(other(), get_again(key_, session, seen)).rest();
+  ASSERT_FALSE(events.empty());
+  EXPECT_NE(events.back().data.find("slept"), std::string::npos) << events.back().data;
+}
+
+TEST_F(TwoHostsTest, AStreamEndsForAClientThatSaysItHasSeenMoreThanThereWas) {
+  const auto session = open_session();
+  std::string token;
+  const auto last_of = [&](const std::string& number) {
+    const auto events = StreamClient(other(), get_again(key_, session, token + '.' + number)).rest();
+    return events.empty() ? std::string() : events.back().data;
+  };
+  {
+    auto client = call_book(session, "beyond", 1000);
+    const auto id = client.next().value_or(SseEvent{}).id;
+    token = id.substr(0, id.rfind('.'));
+  }
+  EXPECT_EQ(ask_other(get_again(key_, session, token + ".4294967295")).status, 400U);
+  EXPECT_NE(last_of("1073741824").find("booked beyond"), std::string::npos) << "while it runs";
+  EXPECT_NE(last_of("1073741824").find("booked beyond"), std::string::npos) << "when it has ended";
+  lose_first();
+  EXPECT_EQ(ask_other(get_again(key_, session, token + ".4294967295")).status, 400U);
+  EXPECT_NE(last_of("1073741824").find("booked beyond"), std::string::npos) << "from what is kept";
+}
+
 TEST_F(TwoHostsTest, ACallThatDiedWithItsHostSavedNothingAndSaysSo) {
   const auto session = open_session();
   auto client = call_book(session, "lost", 20'000);

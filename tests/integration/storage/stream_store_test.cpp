@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <mutex>
 #include <pqxx/pqxx>
@@ -53,6 +54,23 @@ class Recorder final : public StreamStore::Listener {
   std::vector<StreamStore::SessionHash> ended_;
 };
 
+class Notices final : public observability::EventSink {
+ public:
+  void emit(const observability::Event& event) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (const auto* const notice = std::get_if<observability::HostNotice>(&event)) told_.emplace_back(notice->message);
+  }
+  int count(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(std::count_if(told_.begin(), told_.end(),
+                                          [&](const auto& one) { return one.find(text) != std::string::npos; }));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> told_;
+};
+
 class StreamStoreTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -63,7 +81,7 @@ class StreamStoreTest : public testing::Test {
   }
   void TearDown() override { store_->set_listener(nullptr); }
 
-  std::unique_ptr<StreamStore> start() { return StreamStore::start(postgres_.address(), 300s).value(); }
+  std::unique_ptr<StreamStore> start() { return StreamStore::start(postgres_.address(), 300s, events_).value(); }
   StreamStore::Found look(std::uint32_t host, std::int64_t key = 7) {
     std::promise<StreamStore::Found> promise;
     auto found = promise.get_future();
@@ -90,6 +108,7 @@ class StreamStoreTest : public testing::Test {
 
   test_support::TempPostgres& postgres_ = test_support::TempPostgres::shared();
   TenantId tenant_{};
+  Notices events_;
   Recorder recorder_;
   std::unique_ptr<StreamStore> store_;
 };
@@ -180,6 +199,27 @@ TEST_F(StreamStoreTest, KeepsItsNumberWhenTheConnectionWasLost) {
   EXPECT_EQ(store_->host(), host);
   start()->send(host, "still here");
   EXPECT_TRUE(eventually([&] { return recorder_.messages() == std::vector<std::string>{"still here"}; }));
+}
+
+TEST_F(StreamStoreTest, WhatWaitsForTheDatabaseIsBoundedAndTold) {
+  postgres_.run_sql("alter role toolhost_app nologin");
+  postgres_.run_sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'toolhost_app'");
+  EXPECT_TRUE(eventually([&] { return !store_->is_available(); }));
+  const std::string message(std::size_t{4} << 20, 'x');
+  for (int i = 10; i < 30; ++i)
+    store_->keep({.stream = kStream.substr(0, kStream.size() - 2) + std::to_string(i),
+                  .tenant = tenant_,
+                  .key = KeyId{7},
+                  .message = message,
+                  .expires = StreamStore::Clock::now() + 1h});
+  EXPECT_EQ(events_.count("are dropped"), 1);
+  postgres_.run_sql("alter role toolhost_app login");
+  EXPECT_TRUE(eventually([&] {
+    return postgres_.run_sql("select count(*) || ' ' || min(right(stream::text, 2)) from toolhost.kept_answers") ==
+           "16 14";
+  }));
+  EXPECT_EQ(events_.count("is lost"), 1);
+  EXPECT_EQ(events_.count("is back; 4 of what waited were dropped"), 1);
 }
 
 }  // namespace

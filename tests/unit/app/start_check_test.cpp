@@ -85,6 +85,29 @@ TEST_F(StartCheck, LooksIntoWhatIsThere) {
       IsEmpty());
 }
 
+TEST_F(StartCheck, LooksForTheAuthoritiesOfEveryIssuer) {
+  const test_support::TestAuthority authority;
+  const std::string yaml = R"(authorization:
+  resource: https://mcp.example/mcp
+  issuers:
+    - issuer: https://one.example
+      tenant: {name: acme}
+      ca_file: )" + missing() +
+                           R"(
+    - issuer: https://two.example
+      ca_file: )" + file("none.pem", "none") +
+                           R"(
+      tenant: {name: acme}
+    - {issuer: 'https://three.example', tenant: {name: acme}}
+    - {issuer: 'https://four.example', tenant: {name: acme}, ca_file: )" +
+                           file("ca.pem", authority.certificate()) + "}\n";
+  EXPECT_THAT(problems_of(yaml), ElementsAre(AllOf(StartsWith("host.yaml:6:16: 'authorization.issuers[0].ca_file'"),
+                                                   HasSubstr("No such file")),
+                                             AllOf(StartsWith("host.yaml:8:16: 'authorization.issuers[1].ca_file'"),
+                                                   HasSubstr("holds no certificates in PEM form"))));
+  EXPECT_THAT(problems_of(yaml, Machine::kOther), IsEmpty());
+}
+
 TEST_F(StartCheck, WantsACertificateAndItsKey) {
   const test_support::TestAuthority authority;
   const auto own = authority.issue(), other = authority.issue();

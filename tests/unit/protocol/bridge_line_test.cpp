@@ -50,6 +50,15 @@ TEST(BridgeLine, SaysWhatAServerSays) {
   EXPECT_EQ(reason_in(std::string(1000, 'x')).size(), 300U);
 }
 
+TEST(BridgeLine, KnowsWhatWasNotBegun) {
+  EXPECT_TRUE(is_repeatable(R"({"error":"unavailable","message":"Later","repeatable":true})"));
+  EXPECT_TRUE(is_repeatable(R"({"error":"too_many_connections","message":"No room"})"));
+  EXPECT_FALSE(is_repeatable(R"({"error":"unavailable","message":"Later"})"));
+  EXPECT_FALSE(is_repeatable(R"({"repeatable":"true"})"));
+  EXPECT_FALSE(is_repeatable("<h1>503</h1>"));
+  EXPECT_FALSE(is_repeatable(""));
+}
+
 TEST(HeaderFields, AreWhatTheChecksWant) {
   const auto message =
       std::get<Message>(parse_message(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"süß",

@@ -136,6 +136,21 @@ TEST_F(CallPolicy, AsksRulesAboutArgumentsOnlyOfCallsThatItsLimitsLetThrough) {
   for (std::size_t i = 2; i < kept.size(); ++i) EXPECT_EQ(kept[i], "") << "nothing bounds their number";
 }
 
+TEST_F(CallPolicy, BoundsAndRecordsTheSearchForTools) {
+  acme().limits.key = {.rate = RateLimit{0.1, 2, at(11)}, .concurrent = ConcurrencyLimit{1, at(12)}};
+  acme().arguments_in_audit = ArgumentsInAudit::kStore;
+  set_policy({{"list:find", at(3)}});
+  EXPECT_THAT(call_tool("find_tools", R"({"query":"echo"})").body, HasSubstr(R"(\"name\":\"echo\")"));
+  EXPECT_THAT(call_tool("find_tools", R"({"limit":3})").body, HasSubstr("\"isError\":true"));
+  const auto third = call_tool("find_tools", R"({"query":"echo"})");
+  EXPECT_EQ(third.headers, "Retry-After: 10\r\n");
+  EXPECT_THAT(third.body, HasSubstr("Too many calls"));
+  call_tool("call_tool", "{}");
+  EXPECT_THAT(events_.calls(), ElementsAre("find_tools ok", "find_tools invalid_arguments", "find_tools limit",
+                                           "call_tool invalid_arguments"));
+  EXPECT_EQ(events_.arguments()[0], R"({"query":"echo"})");
+}
+
 TEST_F(CallPolicy, GivesBackThePlaceBeforeItRefuses) {
   acme().limits.key = {.concurrent = ConcurrencyLimit{2, at(12)}, .rate_off = true};
   acme().rules = {{.tools = {{"fail", at(8)}},

@@ -51,6 +51,14 @@ TEST(EventTokens, RefuseAnotherKeyAnotherSealAndEveryChange) {
     EXPECT_FALSE(tokens.open(text, token().key, kNow)) << text;
 }
 
+TEST(EventTokens, RefuseNumbersThatNoStreamHas) {
+  const EventTokens tokens(sealing_key());
+  const auto id = tokens.seal(token());
+  EXPECT_TRUE(tokens.open(id + ".1073741824", token().key, kNow));
+  for (const auto* const number : {".1073741825", ".2147483648", ".4294967295", ".4294967296"})
+    EXPECT_FALSE(tokens.open(id + number, token().key, kNow)) << number;
+}
+
 TEST(EventTokens, Expire) {
   const EventTokens tokens(sealing_key());
   const auto id = tokens.seal(token()) + ".1";

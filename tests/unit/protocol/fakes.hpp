@@ -84,6 +84,11 @@ class FakeGatekeeper final : public access::Gatekeeper {
   std::shared_ptr<const access::ProtectedResource> resource() const override { return oauth; }
   bool is_fetching() const noexcept override { return fetching; }
   std::optional<DeniedKey> denied_key(std::string_view, std::string_view) const override { return denied; }
+  std::vector<CallerPtr> callers_of(KeyId key) const override {
+    for (const auto& [text, caller] : live)
+      if (caller->key_id == key) return {caller};
+    return {};
+  }
   std::vector<CallerPtr> set_policy(access::PolicyPtr) override { return {}; }
   access::PolicyPtr policy() const override { return nullptr; }
   std::shared_ptr<access::UsageCounter> usage() const override { return counter; }

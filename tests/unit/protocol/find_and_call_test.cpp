@@ -56,6 +56,38 @@ TEST_F(FindAndCall, FindsByNamesTextsAndArgumentsTheBestFirst) {
   EXPECT_THAT(found("\xff\xfe ,;"), IsEmpty());
 }
 
+TEST(ToolIndexRanking, PutsTheToolOfThatNameFirstAmongManyLikeIt) {
+  fakes::FakeRegistry registry{1};
+  const auto add = [&](const char* name, const char* title, const char* description, const char* schema) {
+    auto& tool = registry.add(name);
+    tool.title = title;
+    tool.description = description;
+    tool.input_schema_json = schema;
+  };
+  add("add_note", "Add an internal note", "Adds a note to a ticket.", R"({"properties":{"ticket_id":{},"note":{}}})");
+  add("create_task", "Create task", "Creates a task, of a ticket or alone.",
+      R"({"properties":{"title":{},"ticket_id":{},"assignee":{},"due":{}}})");
+  add("create_ticket", "Create ticket",
+      "Opens a new ticket for a problem or a request. Looks for open tickets that are much the same, and says which. "
+      "Never for a change of a ticket that exists: that is update_ticket's.",
+      R"({"properties":{"title":{},"description":{},"priority":{},"category":{},"assignee":{},"requester":{}}})");
+  add("get_ticket", "Get ticket", "Shows one ticket.", R"({"properties":{"ticket_id":{}}})");
+  add("list_tickets", "List tickets", "Lists tickets, created lately first.", R"({"properties":{"created_after":{}}})");
+  add("search_knowledge", "Search knowledge", "Searches tickets and tasks.", R"({"properties":{"query":{}}})");
+  add("search_tickets", "Search tickets", "Finds tickets by words of their texts, the most fitting first.",
+      R"({"properties":{"query":{},"status":{},"created_after":{},"limit":{}}})");
+  add("update_ticket", "Update ticket", "Changes fields of a ticket; what is left out stays.",
+      R"({"properties":{"ticket_id":{},"title":{},"description":{},"priority":{},"status":{}}})");
+  std::vector<ToolView::Entry> entries;
+  for (const auto* tool : registry.tools()) entries.push_back({.tool = tool});
+  const ToolIndex index(entries, nullptr);
+  for (const auto& [query, name] : {std::pair{"create ticket", "create_ticket"},
+                                    {"update ticket", "update_ticket"},
+                                    {"search tickets", "search_tickets"},
+                                    {"searching tickets", "search_tickets"}})
+    EXPECT_THAT(*index.find(query, 1).at(0), StartsWith(R"({"name":")" + std::string(name))) << query;
+}
+
 TEST_F(FindAndCall, TellsWhatAModelNeedsToCallThem) {
   EXPECT_THAT(result(R"({"query":"open a ticket","limit":1})"),
               HasSubstr(R"(\"name\":\"create_ticket\",\"description\":\"Opens a ticket about)"));

@@ -10,7 +10,10 @@ namespace {
 class RecordingCallStream final : public CallStream {
  public:
   void bind(std::weak_ptr<OpenCall> call) noexcept override { call_ = std::move(call); }
-  void notify(std::string_view message) override { messages.emplace_back(message); }
+  void notify(std::string_view message) override {
+    messages.emplace_back(message);
+    if (const auto then = std::exchange(on_message, nullptr)) then();
+  }
   [[nodiscard]] bool can_ask() const noexcept override { return false; }
   void finish(Reply /*reply*/) override {}
   void let_go() override {}
@@ -21,6 +24,7 @@ class RecordingCallStream final : public CallStream {
     if (const auto call = call_.lock()) call->stop(StopReason::kCancelledByClient);
   }
   std::vector<std::string> messages;
+  std::function<void()> on_message;  ///< once
 
  private:
   std::weak_ptr<OpenCall> call_;
@@ -120,6 +124,35 @@ TEST_F(Subscriptions, AClientThatLeavesMakesRoom) {
   listeners_.list_changed(Listeners::List::kTools, {});
   EXPECT_EQ(one->stream->messages.size(), 1U);
   EXPECT_EQ(listen("4", {.tools = true})->opening, Listeners::Opening::kOpened);
+}
+
+TEST_F(Subscriptions, ThatOpenAtATimeDoNotExceedTheLimit) {
+  const auto one = listen("1", {.tools = true});
+  Client slow;
+  slow.context = one->context;
+  slow.context.stream = slow.stream;
+  std::unique_ptr<Client> meanwhile;
+  slow.stream->on_message = [&] {
+    meanwhile = listen("3", {.tools = true});
+    listeners_.list_changed(Listeners::List::kTools, {});
+  };
+  EXPECT_EQ(listeners_.open("2", "call-2", {.tools = true}, slow.context, [](Reply) {}), Listeners::Opening::kOpened);
+  EXPECT_EQ(meanwhile->opening, Listeners::Opening::kTooManyOfKey);
+  EXPECT_EQ(listeners_.count(), 2U);
+  EXPECT_EQ(slow.stream->messages.size(), 1U) << "nothing comes in front of the acknowledgement";
+}
+
+TEST_F(Subscriptions, FollowFewShortUris) {
+  const std::string longest(2048, 'u');
+  const auto filter = std::get<ListenFilter>(
+      read(R"({"notifications":{"resourceSubscriptions":[")" + longest + R"(",")" + longest + R"(v"]}})"));
+  EXPECT_EQ(filter.uris, std::vector<std::string>{longest});
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "\"a:" + std::to_string(i) + "\",";
+  EXPECT_TRUE(std::holds_alternative<ListenFilter>(
+      read(R"({"notifications":{"resourceSubscriptions":[)" + many.substr(0, many.size() - 1) + "]}}")));
+  EXPECT_TRUE(std::holds_alternative<std::string>(
+      read(R"({"notifications":{"resourceSubscriptions":[)" + many + R"("a:100"]}})")));
 }
 
 TEST_F(Subscriptions, TheKeysEndIsTheirs) {

@@ -97,6 +97,33 @@ TEST_F(Endpoint, TellsNobodyAboutSessionsOfOthers) {
   EXPECT_EQ(ask({.method = Method::kDelete, .key = "two", .session = id}).status, 404U);
 }
 
+TEST_F(Endpoint, RefusesIdsAndTokensAndUrisOfAnyLength) {
+  const auto refused = [&](const std::string& body, const char* code) {
+    const auto response = ask({.body = body, .session = initialize()});
+    EXPECT_NE(response.body.find(code), std::string::npos) << response.body.substr(0, 200);
+    EXPECT_LT(response.body.size(), 300U);
+  };
+  const auto ping = [](std::size_t length) {
+    return R"({"jsonrpc":"2.0","id":")" + std::string(length, 'i') + R"(","method":"ping"})";
+  };
+  EXPECT_EQ(call(ping(1024)).status, 200U);
+  refused(ping(1025), "-32600");
+  const auto echo = [](std::size_t length) {
+    return R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"progressToken":")" +
+           std::string(length, 't') + "\"}}}";
+  };
+  EXPECT_NE(call(echo(1024)).body.find("done"), std::string::npos);
+  refused(echo(1025), "-32602");
+  plugins_.tools().add_resource("note", "note:/{id}");
+  plugins_.tools().renew();
+  const auto subscribe = [](std::size_t length) {
+    return R"({"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"note:/)" +
+           std::string(length - 6, 'u') + "\"}}";
+  };
+  EXPECT_EQ(ask({.body = subscribe(2048), .session = initialize()}).body, kPong);
+  refused(subscribe(2049), "-32602");
+}
+
 TEST_F(Endpoint, EndsASessionOnce) {
   const auto id = initialize();
   EXPECT_EQ(ask({.method = Method::kDelete, .session = id}).status, 200U);
@@ -355,6 +382,7 @@ TEST_F(Endpoint, AnswersRunningCallsBeforeItStops) {
   const auto late = call(kPing);
   EXPECT_EQ(late.status, 503U);
   EXPECT_NE(late.headers.find("Retry-After: "), std::string::npos);
+  EXPECT_NE(late.body.find(R"("repeatable":true)"), std::string::npos) << late.body;
 }
 
 TEST_F(Endpoint, GivesUpOnCallsThatOutlastTheDrain) {
@@ -363,6 +391,7 @@ TEST_F(Endpoint, GivesUpOnCallsThatOutlastTheDrain) {
   pump();
   ASSERT_TRUE(exchange->is_answered);
   EXPECT_EQ(exchange->response.status, 503U);
+  EXPECT_EQ(exchange->response.body.find("repeatable"), std::string::npos) << "it has begun";
   EXPECT_TRUE(plugins_.waiting.front()->cancelled);
   endpoint_.reset();
   plugins_.finish_next();  // after the endpoint is gone

@@ -213,5 +213,26 @@ TEST_F(Modern, ASubscriptionIsAStream) {
   EXPECT_TRUE(is_refused(modern("subscriptions/listen"), 200, -32602));
 }
 
+TEST_F(Modern, AKeyTakesAQuarterOfTheSubscriptions) {
+  start({.max_listeners = 4});
+  auto request = modern("subscriptions/listen", R"("notifications":{"toolsListChanged":true})");
+  const auto first = send(request);
+  ASSERT_NE(first->response.stream, nullptr);
+  EXPECT_TRUE(is_refused(request, 200, -32603));
+  request.key = "two";
+  const auto other = send(request);
+  EXPECT_NE(other->response.stream, nullptr);
+}
+
+TEST_F(Modern, ASubscriptionFollowsWhatItsCallerMayRead) {
+  plugins_.tools().add_resource("note", "note:/{id}");
+  plugins_.tools().renew();
+  const auto none = send(modern("subscriptions/listen", R"("notifications":{"resourceSubscriptions":["other:/1"]})"));
+  EXPECT_EQ(endpoint_->counts().streams, 0U) << "there is nothing to follow";
+  const auto some =
+      send(modern("subscriptions/listen", R"("notifications":{"resourceSubscriptions":["other:/1","note:/1"]})"));
+  EXPECT_EQ(endpoint_->counts().streams, 1U);
+}
+
 }  // namespace
 }  // namespace toolhost::protocol

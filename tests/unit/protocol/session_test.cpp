@@ -131,6 +131,21 @@ TEST_F(Sessions, KeepWhatTheyAreToldForAClientThatComesBack) {
   EXPECT_EQ(third->events, std::vector<std::string>{"message 4"});
 }
 
+TEST_F(Sessions, FollowAsManyResourcesAsFit) {
+  Session session("s", *fakes::caller(1), SessionFacts{});
+  const auto uri = [](int number) { return std::to_string(1000 + number) + std::string(2044, 'u'); };
+  for (int i = 0; i < 128; ++i) ASSERT_TRUE(session.subscribe(uri(i)));
+  EXPECT_FALSE(session.subscribe("one:more"));
+  EXPECT_TRUE(session.subscribe(uri(0))) << "it does so already";
+  session.unsubscribe(uri(0));
+  session.unsubscribe(uri(0));
+  EXPECT_TRUE(session.subscribe("one:more"));
+  EXPECT_FALSE(session.subscribe(uri(0)));
+  session.end(StopReason::kSessionEnded);
+  EXPECT_FALSE(session.is_subscribed("one:more"));
+  EXPECT_FALSE(session.subscribe("one:more"));
+}
+
 TEST_F(Sessions, AreFoundByTheirKeyOnly) {
   const auto session = table_.create(*kOne, Revision::k2025_06_18, kStart);
   EXPECT_EQ(table_.find(*kOne, session->id(), kStart), session);
@@ -207,6 +222,20 @@ TEST_F(Sessions, OfBothTransportsShareTheLimitOfStreams) {
   EXPECT_NE(table_.open_stream(*kTwo, std::make_shared<RecordingStream>()), nullptr);
   table_.close_stream(legacy);
   EXPECT_NE(table_.open_stream(*kOne, std::make_shared<RecordingStream>()), nullptr);
+}
+
+TEST_F(Sessions, ComeBackToAStreamAtTheLimit) {
+  const auto session = table_.create(*kOne, kNewestLegacy, kStart);
+  table_.open_stream(*kOne, std::make_shared<RecordingStream>());
+  const auto half_open = std::make_shared<RecordingStream>();
+  ASSERT_EQ(table_.attach(*kOne, session, half_open, {.token = "t"}), SessionTable::Attaching::kAttached);
+  EXPECT_EQ(table_.attach(*kOne, session, std::make_shared<RecordingStream>(), {.token = "t", .after = 0}),
+            SessionTable::Attaching::kAttached);
+  table_.detach(session, *half_open);
+  EXPECT_EQ(table_.counts().streams, 2U);
+  const auto other = table_.create(*kOne, kNewestLegacy, kStart);
+  EXPECT_EQ(table_.attach(*kOne, other, std::make_shared<RecordingStream>(), {.token = "t", .after = 0}),
+            SessionTable::Attaching::kTooMany);
 }
 
 TEST_F(Sessions, OfAStreamBelongToItsKeyAndEndWithIt) {

@@ -39,6 +39,16 @@ TEST(SseReader, RemembersTheIdOfWhatEnded) {
   SseReader reader(100);
   events_of(reader, "id: a\ndata: 1\n\ndata: 2\n\nid: b\ndata: 3\n", 3);
   EXPECT_EQ(reader.last_id(), "a");
+  EXPECT_EQ(reader.events(), 2U);
+}
+
+TEST(SseReader, LeavesIdsOutThatNoFieldCanHold) {
+  SseReader reader(100);
+  events_of(reader, "id: a\ndata: 1\n\n", 3);
+  for (const char bad : {'\0', '\x01', '\x1f', '\x7f'}) {
+    events_of(reader, std::string("id: b") + bad + "c\ndata: 2\n\n", 3);
+    EXPECT_EQ(reader.last_id(), "a") << int{bad};
+  }
 }
 
 TEST(SseReader, RefusesWhatIsTooLarge) {

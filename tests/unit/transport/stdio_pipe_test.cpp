@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <future>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -80,6 +82,46 @@ TEST(StdioPipe, WritesOneLineWhateverStandsInTheText) {
   std::array<char, 64> text{};
   const auto got = ::read(ends.out[0], text.data(), text.size());
   EXPECT_EQ(std::string_view(text.data(), static_cast<std::size_t>(got)), "{  \"a\": 1  }\n");
+}
+
+/// What waits for a reader that comes late.
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 65536> piece{};
+  for (ssize_t got = 0; (got = ::read(fd, piece.data(), piece.size())) > 0;)
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  return text;
+}
+
+TEST(StdioPipe, PostsWithoutWaitingForTheReader) {
+  Ends ends;
+  const std::string large(std::size_t{3} << 20, 'x');
+  ends.pipe->post(large);
+  for (int times = 0; times < 3; ++times) ends.pipe->post("changed", StdioPipe::Post::kOnce);
+  ends.pipe->post("progress", StdioPipe::Post::kIfRoom);
+  ends.pipe->post("answer");
+  auto text = std::async(std::launch::async, [&] { return read_all(ends.out[0]); });
+  EXPECT_TRUE(ends.pipe->write("last"));
+  ends.pipe.reset();
+  EXPECT_EQ(text.get(), large + "\nchanged\nanswer\nlast\n");
+}
+
+TEST(StdioPipe, TakesNothingFromAClientThatDoesNotRead) {
+  Ends ends;
+  ends.pipe->post(std::string(std::size_t{3} << 20, 'x'));
+  ends.send("next\n");
+  auto line = std::async(std::launch::async, [&] { return ends.line(); });
+  EXPECT_EQ(line.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  auto text = std::async(std::launch::async, [&] { return read_all(ends.out[0]); });
+  EXPECT_EQ(line.get(), "next");
+  ends.pipe.reset();
+  text.get();
+}
+
+TEST(StdioPipe, EndsWhereNobodyReads) {
+  Ends ends;
+  ends.pipe->post(std::string(std::size_t{3} << 20, 'x'));
+  ends.pipe.reset();
 }
 
 TEST(StdioPipe, KnowsThatNobodyReads) {

@@ -102,9 +102,10 @@ class Savepoint {
   th_call* call_;
 };
 
-/// One tools/call: who calls, what the host offers meanwhile, and where the result goes. Use it on the handler's thread
-/// only and not after the handler returned (cancelled() is fine on any thread until then). string_views that it returns
-/// live until then.
+/// One call of a handler: who calls, what the host offers meanwhile, and where the result goes. Tools get it as it is;
+/// resources, prompts and completions as Reading, Prompting and Completing (catalog.hpp). Use it on the handler's
+/// thread only and not after the handler returned (cancelled() is fine on any thread until then). string_views that it
+/// returns live until then.
 class Call {
  public:
   Call(th_host* host, th_call* call) noexcept : host_(host), call_(call) {}
@@ -113,9 +114,11 @@ class Call {
 
   /// The tenant's name, for display; the host scopes every statement to the tenant by itself.
   [[nodiscard]] std::string_view tenant() const { return view(info().tenant); }
-  /// E-mail address of the key's owner, or the key's name.
+  /// E-mail address of the key's owner, or the key's name; with an access token its person's e-mail address, or its
+  /// subject; in a job "toolhost".
   [[nodiscard]] std::string_view principal() const { return view(info().principal); }
-  /// "hdsk_" and six characters: tells keys apart, safe to show.
+  /// "hdsk_" and six characters, "oauth_" and six for who presents access tokens: tells them apart, safe to show. Empty
+  /// in a job.
   [[nodiscard]] std::string_view key_prefix() const { return view(info().key_prefix); }
   /// The host's id of this call, as in its logs.
   [[nodiscard]] std::string_view request_id() const { return view(info().request_id); }
@@ -194,7 +197,9 @@ class Call {
   [[nodiscard]] std::uint32_t round() const { return client().round(call_); }
   /// Asks the client. Without an answer yet the handler ends here; with it, the handler runs again from its top, and
   /// this returns it. So put what must happen once behind the last question. `key`: a-z 0-9 _, the same in every run.
-  /// Throws Error: TH_E_UNSUPPORTED when the client cannot be asked this, TH_E_DENIED when it answered with an error.
+  /// Throws Error: TH_E_UNSUPPORTED when the client cannot be asked this, TH_E_DENIED when it answered with an error,
+  /// TH_E_TIMEOUT when nobody answered in time, TH_E_INVALID for a question without what its kind needs or a bad key,
+  /// TH_E_LIMIT for too many questions or rounds or one over 64 KiB, TH_E_MISUSE behind a Last that has written.
   Answer ask(std::string_view key, const Ask& question) {
     auto answer = try_ask(key, question);
     if (!answer) throw detail::Asked();
