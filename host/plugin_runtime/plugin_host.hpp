@@ -158,7 +158,8 @@ struct ToolCall {
   std::chrono::system_clock::time_point used_state_expires;  ///< when it may be forgotten
   /// How long the last run waited for a worker, was in its handler, and of that and after it in the database.
   std::chrono::microseconds queued{0}, in_handler{0}, in_database{0};
-  /// Called once: inline for non-blocking tools (not after a question), on a worker thread otherwise. Must not block and not throw.
+  /// Called once: inline for non-blocking tools (not after a question), on a worker thread otherwise. Must not block
+  /// and not throw.
   std::function<void(ToolCall&, ToolResult&&)> on_done;
 
   /// From any thread: asks the running handler (and PostgreSQL) to stop. on_done still comes, with kCancelled or what

@@ -11,21 +11,21 @@ static th_status done(void* instance, void* user, th_call* call) {
   return call_api->text(call, TH_STR("done"));
 }
 
-#define ARGUMENTS                                                                                 \
+#define ARGUMENTS                                                                                         \
   "{\"type\":\"object\",\"properties\":{\"level\":{\"type\":\"string\"},\"hours\":{\"type\":\"number\"}," \
   "\"people\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}},\"additionalProperties\":false}"
 
-#define TOOL(flags_, name_)                                                               \
-  &(const th_tool_def) {                                                                  \
+#define TOOL(flags_, name_)                                                                     \
+  &(const th_tool_def) {                                                                        \
     .struct_size = sizeof(th_tool_def), .flags = TH_TOOL_NONBLOCKING | (flags_), .name = name_, \
-    .description = "Does nothing.", .input_schema = ARGUMENTS, .handle = done,            \
+    .description = "Does nothing.", .input_schema = ARGUMENTS, .handle = done,                  \
   }
 #define PAIR(number) TOOL(TH_TOOL_READ_ONLY, "read_" number), TOOL(0, "write_" number)
 
-static const th_tool_def* const tools[] = {
-    PAIR("00"), PAIR("01"), PAIR("02"), PAIR("03"), PAIR("04"), PAIR("05"), PAIR("06"), PAIR("07"), PAIR("08"), PAIR("09"),
-    PAIR("10"), PAIR("11"), PAIR("12"), PAIR("13"), PAIR("14"), PAIR("15"), PAIR("16"), PAIR("17"), PAIR("18"), PAIR("19"),
-    NULL};
+static const th_tool_def* const tools[] = {PAIR("00"), PAIR("01"), PAIR("02"), PAIR("03"), PAIR("04"), PAIR("05"),
+                                           PAIR("06"), PAIR("07"), PAIR("08"), PAIR("09"), PAIR("10"), PAIR("11"),
+                                           PAIR("12"), PAIR("13"), PAIR("14"), PAIR("15"), PAIR("16"), PAIR("17"),
+                                           PAIR("18"), PAIR("19"), NULL};
 static const char* const services[] = {TH_SVC_CALL, NULL};
 
 static const th_plugin_def definition = {
