@@ -2,6 +2,7 @@
 
 #include "base/json_writer.hpp"
 #include "protocol/content_blocks.hpp"
+#include "protocol/method_params.hpp"
 
 namespace toolhost::protocol {
 namespace {
