@@ -45,7 +45,6 @@ endfunction()
 function(toolhost_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;PCH" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)  # tests stand alone and may name things alike
   target_link_libraries(${name} PRIVATE toolhost_options ${ARG_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_compile_options(${name} PRIVATE ${TOOLHOST_TEST_OPTIONS})

@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "access/crypto.hpp"
+#include "base/lower.hpp"
 
 namespace toolhost::access {
 namespace {
@@ -45,11 +46,6 @@ void append_random_base62(std::string& out, std::size_t count) {
       if (byte < kUnbiased && out.size() < wanted) out.push_back(kBase62[byte % 62]);
     }
   }
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
-  return text.size() == lower.size() &&
-         std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return (a | 0x20) == b; });
 }
 
 class Descriptor {
