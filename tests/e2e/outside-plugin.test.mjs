@@ -129,7 +129,7 @@ describe('outside plugin', { timeout: 300_000 }, () => {
           bytes.writeUInt32LE(7, card + CARD.minor);
           bytes.writeUInt32LE(7, card + CARD.minorRequired);
         }),
-      /ABI 1\.7.*1\.0/s,
+      /ABI 1\.7.*1\.1/s,
       /upgrade|older|newer/i,
     ],
     [
