@@ -169,6 +169,12 @@ std::optional<std::string_view> text_in(const Value& object, std::string_view ke
   return text;
 }
 
+std::optional<std::int64_t> integer_in(const Value& object, std::string_view key) noexcept {
+  std::int64_t number = 0;
+  if (find(object, key).get(number) != simdjson::SUCCESS) return std::nullopt;
+  return number;
+}
+
 void append_text(std::string& out, const Value& value) {
   JsonWriter writer(out);
   write(writer, value);

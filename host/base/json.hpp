@@ -52,6 +52,8 @@ simdjson::simdjson_result<Value> find(const Value& value, std::string_view key) 
 
 /// The member as text, a view into its document; nothing when it is absent or no text, or `object` is no object.
 std::optional<std::string_view> text_in(const Value& object, std::string_view key) noexcept;
+/// Likewise a member that is a whole number of 64 bits.
+std::optional<std::int64_t> integer_in(const Value& object, std::string_view key) noexcept;
 
 /// The value as compact JSON text.
 std::string to_text(const Value& value);

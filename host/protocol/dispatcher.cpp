@@ -91,7 +91,8 @@ void Dispatcher::note(const Message& notification, Session& session) const noexc
   if (notification.method != "notifications/cancelled") return;
   const auto id = param(notification, "requestId");
   if (!id) return;
-  if (const auto text = id_text(*id)) session.cancel_call(*text);
+  const auto text = id_text(*id);
+  if (text && !session.cancel_call(*text) && observer_ != nullptr) observer_->cancelled_elsewhere(session, *text);
 }
 
 bool Dispatcher::take_response(const Message& response, KeyId key) {

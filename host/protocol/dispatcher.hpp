@@ -23,6 +23,15 @@
 
 namespace toolhost::protocol {
 
+/// Hears what concerns a session beyond the host that its client has told it. Any thread; must not block.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() = default;
+  virtual void wished(const Session& session, const Wish& wish) = 0;
+  /// The client has cancelled a request that does not run here. `request_id`: JSON text.
+  virtual void cancelled_elsewhere(const Session& session, std::string_view request_id) noexcept = 0;
+};
+
 /// The one dispatcher of all transports and both eras: which methods a revision has, and who answers them. Any thread;
 /// never blocks longer than a tool that never blocks runs.
 class Dispatcher {
@@ -48,6 +57,8 @@ class Dispatcher {
   bool take_response(const Message& response, KeyId key);
   /// Which host of the installation this is; part of the ids of its requests to clients.
   void set_host(std::uint32_t number) noexcept { running_->questions.set_host(number); }
+  /// Null: none. Before requests come.
+  void set_observer(SessionObserver* observer) noexcept { observer_ = observer; }
 
   /// Tells listeners of these keys that lists of theirs (of change_notices) have changed.
   void lists_changed(std::span<const KeyId> keys, std::uint32_t lists);
@@ -86,6 +97,7 @@ class Dispatcher {
   void set_level(Message&& request, const RequestContext& context, ReplySink&& sink);
   void subscribe(Message&& request, const RequestContext& context, ReplySink&& sink);
   void unsubscribe(Message&& request, const RequestContext& context, ReplySink&& sink);
+  void tell_observer(const RequestContext& context, const Wish& wish) const;
   // tool_methods.cpp
   void list_tools(Message&& request, const RequestContext& context, ReplySink&& sink);
   void call_tool(Message&& request, const RequestContext& context, ReplySink&& sink);
@@ -166,6 +178,7 @@ class Dispatcher {
   mutable std::atomic<std::uint64_t> last_request_{0};
   const std::shared_ptr<RunningCalls> running_;
   Listeners listeners_;
+  SessionObserver* observer_ = nullptr;
 };
 
 }  // namespace toolhost::protocol

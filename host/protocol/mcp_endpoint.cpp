@@ -1,10 +1,10 @@
 #include "protocol/mcp_endpoint.hpp"
 
-#include "access/crypto.hpp"
 #include "access/grant.hpp"
 #include "access/token_issuers.hpp"
 #include "base/json_writer.hpp"
 #include "protocol/dispatcher.hpp"
+#include "protocol/fellow_hosts.hpp"
 #include "protocol/http_replies.hpp"
 #include "protocol/oauth_metadata.hpp"
 #include "protocol/session.hpp"
@@ -81,21 +81,29 @@ class McpOverHttp final : public McpEndpoint {
                                                                .max_streams_per_key = config.max_streams_per_key})),
         dispatcher_(config, gatekeeper, plugins, events),
         streams_(std::make_shared<StreamTable>(config.sealing_key, config.streams, config.stream_store)),
-        resume_(dispatcher_, sessions_, streams_),
+        resume_(dispatcher_, streams_),
+        fellows_(dispatcher_, gatekeeper, sessions_, *streams_, resume_),
         streamable_(dispatcher_, sessions_, streams_, resume_),
-        sse_(dispatcher_, sessions_, streams_, resume_) {
-    if (streams_->store != nullptr) join_hosts(config.session_idle_limit);
+        sse_(dispatcher_, sessions_, streams_, resume_, fellows_) {
+    fellows_.join({.message = [this](const SessionPtr& session, const CallerPtr& caller, std::string_view body,
+                                     std::string_view version) { sse_.take_passed(session, caller, body, version); },
+                   .changed = [this](const plugin_runtime::CatalogChange& change) { catalog_changed(change); }},
+                  config.session_idle_limit);
     gatekeeper_.on_revoked([this](KeyId key) {
       sessions_->end_key(key, StopReason::kKeyRevoked, SessionTable::Clock::now());
       resume_.end_key(key);
       streams_->end_key(key);
     });
-    plugins_.on_catalog([this](const plugin_runtime::CatalogChange& change) { catalog_changed(change); });
+    plugins_.on_catalog([this](const plugin_runtime::CatalogChange& change) {
+      catalog_changed(change);
+      fellows_.tell_changed(change);
+    });
   }
 
   ~McpOverHttp() override {
     plugins_.on_catalog(nullptr);
     gatekeeper_.on_revoked(nullptr);
+    fellows_.leave();
     McpOverHttp::stop(std::chrono::milliseconds(0));
   }
 
@@ -148,15 +156,6 @@ class McpOverHttp final : public McpEndpoint {
   }
 
  private:
-  /// The hosts of an installation know each other's calls by the hosts' numbers, and each other's ended sessions.
-  void join_hosts(std::chrono::minutes remembered) {
-    sessions_->set_host(streams_->host());
-    dispatcher_.set_host(streams_->host());
-    sessions_->on_ended([store = streams_->store, remembered](KeyId key, const std::string& id) {
-      store->end_session(key, access::sha256(id), std::chrono::system_clock::now() + remembered);
-    });
-  }
-
   asio::awaitable<void> go_on(Path path, const HttpRequest& request, HttpResponse& response, CallerPtr caller) {
     if (is_too_large(request, *caller)) {
       refuse_too_large(request, *caller, response);
@@ -310,6 +309,7 @@ class McpOverHttp final : public McpEndpoint {
   Dispatcher dispatcher_;
   const std::shared_ptr<StreamTable> streams_;  // shared with calls, likewise
   StreamResume resume_;
+  FellowHosts fellows_;
   StreamableHttp streamable_;
   SseEndpoint sse_;
 };

@@ -38,7 +38,8 @@ Session::Session(std::string id, const Caller& caller, const SessionFacts& facts
       tenant_(caller.tenant_id),
       stream_id_(random_bytes()),
       revision_(facts.revision ? static_cast<int>(*facts.revision) : -1),
-      capabilities_(facts.capabilities.bits()) {}
+      capabilities_(facts.capabilities.bits()),
+      wishes_name_(facts.kind == SessionFacts::Kind::kSse ? stream_id_ : id_) {}
 
 std::optional<Revision> Session::revision() const noexcept {
   const int revision = revision_.load(std::memory_order_relaxed);
@@ -70,6 +71,11 @@ void Session::set_log_level(plugin_runtime::LogLevel level) noexcept {
 
 bool Session::subscribe(std::string uri) {
   const std::lock_guard lock(mutex_);
+  if (forgone_) forgone_->erase(uri);
+  return subscribe_locked(std::move(uri));
+}
+
+bool Session::subscribe_locked(std::string uri) {
   if (ended_) return false;
   if (subscriptions_.contains(uri)) return true;
   const auto bytes = subscription_bytes_ + uri.size();
@@ -81,6 +87,7 @@ bool Session::subscribe(std::string uri) {
 
 void Session::unsubscribe(std::string_view uri) {
   const std::lock_guard lock(mutex_);
+  if (forgone_) forgone_->emplace(uri);
   const auto found = subscriptions_.find(uri);
   if (found == subscriptions_.end()) return;
   subscription_bytes_ -= found->size();
@@ -90,6 +97,32 @@ void Session::unsubscribe(std::string_view uri) {
 bool Session::is_subscribed(std::string_view uri) const {
   const std::lock_guard lock(mutex_);
   return subscriptions_.contains(uri);
+}
+
+std::string Session::wishes_name() const {
+  const std::lock_guard lock(mutex_);
+  return wishes_name_;
+}
+
+void Session::set_wishes_name(std::string name) {
+  const std::lock_guard lock(mutex_);
+  wishes_name_ = std::move(name);
+}
+
+void Session::begin_recall(bool waits) {
+  const std::lock_guard lock(mutex_);
+  forgone_.emplace();
+  waits_for_recall_.store(waits, std::memory_order_release);
+}
+
+void Session::recall(std::optional<plugin_runtime::LogLevel> level, std::vector<std::string> uris) {
+  const std::lock_guard lock(mutex_);
+  int unsaid = -1;
+  if (level) log_level_.compare_exchange_strong(unsaid, static_cast<int>(*level));
+  for (auto& uri : uris)
+    if (!forgone_ || !forgone_->contains(uri)) subscribe_locked(std::move(uri));
+  forgone_.reset();
+  stop_waiting_for_recall();
 }
 
 Session::Opening Session::open_call(std::string id, std::weak_ptr<OpenCall> call) {
@@ -103,13 +136,15 @@ void Session::close_call(const std::string& id) noexcept {
   calls_.erase(id);
 }
 
-void Session::cancel_call(const std::string& id) noexcept {
+bool Session::cancel_call(const std::string& id) noexcept {
   std::shared_ptr<OpenCall> call;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = calls_.find(id); found != calls_.end()) call = found->second.lock();
   }
-  if (call != nullptr) call->stop(StopReason::kCancelledByClient);
+  if (call == nullptr) return false;
+  call->stop(StopReason::kCancelledByClient);
+  return true;
 }
 
 std::optional<std::shared_ptr<transport::SseStream>> Session::attach_stream(
@@ -244,7 +279,9 @@ SessionPtr SessionTable::find(const Caller& caller, std::string_view id, Clock::
   if (auto session = find_remembered(caller, id, now)) return session->ended() ? nullptr : session;
   const auto facts = seal_.open(caller.key_id, id);
   if (!facts || facts->kind != SessionFacts::Kind::kHttp || is_forgotten(id)) return nullptr;
-  auto session = enter(std::make_shared<Session>(std::string(id), caller, *facts), now);
+  const auto recovered = std::make_shared<Session>(std::string(id), caller, *facts);
+  if (on_recovered_) on_recovered_(recovered);
+  auto session = enter(recovered, now);
   return session->ended() ? nullptr : session;
 }
 
@@ -258,6 +295,18 @@ SessionPtr SessionTable::find_remembered(const Caller& caller, std::string_view 
   found->second->last_used = now;
   key->second.recent.splice(key->second.recent.begin(), key->second.recent, found->second);
   return found->second->session;
+}
+
+SessionPtr SessionTable::find_remembered(KeyId id, const std::array<std::uint8_t, 32>& hash) const {
+  std::vector<SessionPtr> sessions;
+  {
+    const Shard& shard = shard_of(id);
+    const std::lock_guard lock(shard.mutex);
+    if (const auto key = shard.keys.find(value(id)); key != shard.keys.end()) collect(key->second, sessions);
+  }
+  const auto found = std::ranges::find_if(
+      sessions, [&](const auto& session) { return !session->id().empty() && access::sha256(session->id()) == hash; });
+  return found == sessions.end() ? nullptr : *found;
 }
 
 bool SessionTable::end(const Caller& caller, std::string_view id, Clock::time_point now) {
@@ -277,14 +326,7 @@ void SessionTable::forget(KeyId id, const std::array<std::uint8_t, 32>& hash,
     std::erase_if(forgotten_, [&](const auto& entry) { return entry.second < now; });
     forgotten_[hash] = until;
   }
-  std::vector<SessionPtr> sessions;
-  {
-    const Shard& shard = shard_of(id);
-    const std::lock_guard lock(shard.mutex);
-    if (const auto key = shard.keys.find(value(id)); key != shard.keys.end()) collect(key->second, sessions);
-  }
-  for (const auto& session : sessions)
-    if (access::sha256(session->id()) == hash) session->end(StopReason::kSessionEnded);
+  if (const auto session = find_remembered(id, hash)) session->end(StopReason::kSessionEnded);
 }
 
 bool SessionTable::is_forgotten(std::string_view id) {

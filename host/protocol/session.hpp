@@ -58,6 +58,13 @@ struct StreamStart {
   std::optional<std::uint32_t> after;
 };
 
+/// Something that the client of a session wants to be told, or no more.
+struct Wish {
+  std::string_view uri;                           ///< of a resource that it follows; empty: its log level
+  std::optional<plugin_runtime::LogLevel> level;  ///< the least severe log messages
+  bool is_withdrawn = false;                      ///< it follows the resource no more
+};
+
 /// What the host remembers about one client of one key: its revision and capabilities, what it wants to be told, its
 /// running calls, its open stream. Thread-safe.
 class Session {
@@ -81,11 +88,22 @@ class Session {
   void unsubscribe(std::string_view uri);
   [[nodiscard]] bool is_subscribed(std::string_view uri) const;
 
+  // What its client wants to be told outlives the host that the client has told it:
+  /// Under which name; the id of Streamable HTTP, with HTTP and SSE that of the stream on which it was initialized.
+  [[nodiscard]] std::string wishes_name() const;
+  void set_wishes_name(std::string name);
+  /// From now on recall() is to come. `waits`: soon enough to wait for.
+  void begin_recall(bool waits);
+  /// What its client had said; what it has said since goes before.
+  void recall(std::optional<plugin_runtime::LogLevel> level, std::vector<std::string> uris);
+  [[nodiscard]] bool waits_for_recall() const noexcept { return waits_for_recall_.load(std::memory_order_acquire); }
+  void stop_waiting_for_recall() noexcept { waits_for_recall_.store(false, std::memory_order_release); }
+
   enum class Opening { kOpened, kDuplicate, kEnded };
   Opening open_call(std::string id, std::weak_ptr<OpenCall> call);
   void close_call(const std::string& id) noexcept;
-  /// Stops the running call with this id; nothing when there is none.
-  void cancel_call(const std::string& id) noexcept;
+  /// Stops the running call with this id. False when there is none.
+  bool cancel_call(const std::string& id) noexcept;
 
   /// Nothing when another stream is attached, or the session has ended; else the one that had to go, which may be null
   /// and is to be closed.
@@ -112,6 +130,7 @@ class Session {
     std::string message;
   };
   void send(const Told& told) const;
+  bool subscribe_locked(std::string uri);
 
   const std::string id_;
   const KeyId key_;
@@ -120,8 +139,11 @@ class Session {
   std::atomic<int> revision_;  ///< -1 before `initialize`
   std::atomic<std::uint16_t> capabilities_;
   std::atomic<int> log_level_{-1};
+  std::atomic<bool> waits_for_recall_{false};
 
   mutable std::mutex mutex_;
+  std::string wishes_name_;
+  std::optional<std::set<std::string, std::less<>>> forgone_;  ///< unsubscribed while recall() is to come
   std::map<std::string, std::weak_ptr<OpenCall>> calls_;
   std::set<std::string, std::less<>> subscriptions_;
   std::size_t subscription_bytes_ = 0;
@@ -177,6 +199,8 @@ class SessionTable {
   SessionPtr find(const Caller& caller, std::string_view id, Clock::time_point now);
   /// The same without recovery.
   SessionPtr find_remembered(const Caller& caller, std::string_view id, Clock::time_point now);
+  /// The same of either transport, by the SHA-256 of its id.
+  [[nodiscard]] SessionPtr find_remembered(KeyId key, const std::array<std::uint8_t, 32>& hash) const;
   /// Ends the session; find() does not know its id afterwards. False when it did not know it before.
   bool end(const Caller& caller, std::string_view id, Clock::time_point now);
   /// Gives the session its GET stream, until detach().
@@ -216,6 +240,8 @@ class SessionTable {
   void set_host(std::uint32_t number) noexcept { host_.store(number, std::memory_order_relaxed); }
   /// Called with the id of each session that its client ends. Before requests come.
   void on_ended(std::function<void(KeyId key, const std::string& id)> callback) { on_ended_ = std::move(callback); }
+  /// Called with each session that find() has recovered, before anybody else has it. Likewise.
+  void on_recovered(std::function<void(const SessionPtr&)> callback) { on_recovered_ = std::move(callback); }
   /// A session of this key has been ended, here or on another host: its id (`hash`: SHA-256) is unknown until `until`.
   void forget(KeyId key, const std::array<std::uint8_t, 32>& hash, std::chrono::system_clock::time_point until);
 
@@ -275,6 +301,7 @@ class SessionTable {
   std::atomic<std::size_t> ended_keys_{0};  ///< that are remembered
   std::atomic<std::uint32_t> host_{0};
   std::function<void(KeyId, const std::string&)> on_ended_;
+  std::function<void(const SessionPtr&)> on_recovered_;
   std::mutex forgotten_mutex_;
   std::map<std::array<std::uint8_t, 32>, std::chrono::system_clock::time_point> forgotten_;
   std::array<Shard, 16> shards_;

@@ -20,7 +20,7 @@ std::string seal_facts(const EventTokens& tokens, const Session& session) {
                           static_cast<char>(bits >> 8)};
   return tokens.seal({.kind = EventToken::Kind::kSse,
                       .key = session.key(),
-                      .stream = session.stream_id(),
+                      .stream = session.wishes_name(),
                       .host = 0,
                       .expires = 0,
                       .rpc_id = facts,
@@ -59,7 +59,7 @@ void SseEndpoint::open(const HttpRequest& request, HttpResponse& response, const
   const auto session = sessions_->open_stream(*caller, stream);
   if (session == nullptr) return respond_too_many_streams(response);
   if (const auto reason = session->ended()) return respond_stopped(response, *reason);
-  restore(*session, request.last_event_id);
+  restore(session, request.last_event_id);
   // Relative, so that it leads through whatever proxy the client came through.
   stream->send("endpoint", "/messages?sessionId=" + session->id());
   stream->on_closed([sessions = sessions_, session] { sessions->close_stream(session); });
@@ -68,13 +68,15 @@ void SseEndpoint::open(const HttpRequest& request, HttpResponse& response, const
 }
 
 /// After a reconnect SDK clients go on without `initialize`.
-void SseEndpoint::restore(Session& session, std::string_view last_event_id) const {
-  const auto place = streams_->tokens.open(last_event_id, session.key(), std::chrono::system_clock::now());
+void SseEndpoint::restore(const SessionPtr& session, std::string_view last_event_id) const {
+  const auto place = streams_->tokens.open(last_event_id, session->key(), std::chrono::system_clock::now());
   if (!place || place->token.kind != EventToken::Kind::kSse || place->token.rpc_id.size() != 3) return;
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(place->token.rpc_id[at]); };
   if (byte(0) > static_cast<unsigned char>(kNewestLegacy)) return;  // of a newer host
-  session.set_revision(static_cast<Revision>(byte(0)));
-  session.set_capabilities(ClientCapabilities::from_bits(static_cast<std::uint16_t>(byte(1) | byte(2) << 8)));
+  session->set_revision(static_cast<Revision>(byte(0)));
+  session->set_capabilities(ClientCapabilities::from_bits(static_cast<std::uint16_t>(byte(1) | byte(2) << 8)));
+  session->set_wishes_name(place->token.stream);
+  fellows_.recall(session);
 }
 
 void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const CallerPtr& caller) {
@@ -84,38 +86,61 @@ void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const
                          {RpcCode::kServerError, "Bad Request: the query parameter sessionId is missing", {}});
   }
   const auto session = sessions_->find_stream(*caller, id);
-  const auto stream = session == nullptr ? nullptr : session->stream();
-  if (stream == nullptr) return respond_session_not_found(response);
+  const bool is_here = session != nullptr && session->stream() != nullptr;
+  if (!is_here && !sessions_->facts_of(*caller, id)) return respond_session_not_found(response);
   if (!is_json(request.content_type)) {
     return respond_error(response, 415,
                          {RpcCode::kServerError, "Unsupported Media Type: Content-Type must be application/json", {}});
   }
   auto parsed = parse_message(request.body);
   if (const auto* const error = std::get_if<RpcError>(&parsed)) return respond_error(response, 400, *error);
-
-  RequestContext context;
-  context.caller = caller;
-  context.session = session;
-  // The field that SDK clients send tells what they had agreed on, when nothing else does.
-  context.revision = session->revision().value_or(parse_revision(request.mcp_protocol_version).value_or(kNewestLegacy));
-  context.capabilities = session->capabilities();
-  context.log_level = session->log_level().value_or(plugin_runtime::LogLevel::kInfo);
-
-  if (auto* const message = std::get_if<Message>(&parsed)) {
-    take(std::move(*message), context, request.body, stream, response);
-  } else {
-    if (const auto refusal = refuse_batch(std::get<Batch>(parsed), session->revision()))
-      return respond_error(response, 400, *refusal);
-    for (auto& entry : std::get<Batch>(parsed)) {
-      if (const auto* const error = std::get_if<RpcError>(&entry))
-        stream->send("message", encode_error(*error));
-      else
-        take(std::move(std::get<Message>(entry)), context, {}, stream, response);
-    }
+  if (!is_here) {
+    if (!fellows_.pass_on(*caller, id, request.body, request.mcp_protocol_version))
+      return respond_session_not_found(response);
+  } else if (!take_all(std::move(parsed), session, caller, request.body, request.mcp_protocol_version, response)) {
+    return;
   }
   response.status = 202;
   response.content_type = "text/plain";
   response.body = "Accepted";
+}
+
+void SseEndpoint::take_passed(const SessionPtr& session, const CallerPtr& caller, std::string_view body,
+                              std::string_view version) {
+  HttpResponse unseen;
+  auto parsed = parse_message(body);
+  const auto stream = session->stream();
+  if (stream == nullptr || std::holds_alternative<RpcError>(parsed)) return;
+  if (!take_all(std::move(parsed), session, caller, body, version, unseen)) stream->send("message", unseen.body);
+}
+
+bool SseEndpoint::take_all(Parsed&& parsed, const SessionPtr& session, const CallerPtr& caller, std::string_view text,
+                           std::string_view version, HttpResponse& response) {
+  const auto stream = session->stream();
+  if (stream == nullptr) return true;  // it has just closed: there is nobody to answer
+  RequestContext context;
+  context.caller = caller;
+  context.session = session;
+  // The field that SDK clients send tells what they had agreed on, when nothing else does.
+  context.revision = session->revision().value_or(parse_revision(version).value_or(kNewestLegacy));
+  context.capabilities = session->capabilities();
+  context.log_level = session->log_level().value_or(plugin_runtime::LogLevel::kInfo);
+
+  if (auto* const message = std::get_if<Message>(&parsed)) {
+    take(std::move(*message), context, text, stream, response);
+    return true;
+  }
+  if (const auto refusal = refuse_batch(std::get<Batch>(parsed), session->revision())) {
+    respond_error(response, 400, *refusal);
+    return false;
+  }
+  for (auto& entry : std::get<Batch>(parsed)) {
+    if (const auto* const error = std::get_if<RpcError>(&entry))
+      stream->send("message", encode_error(*error));
+    else
+      take(std::move(std::get<Message>(entry)), context, {}, stream, response);
+  }
+  return true;
 }
 
 void SseEndpoint::take(Message&& message, RequestContext& context, std::string_view text,

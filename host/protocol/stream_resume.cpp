@@ -26,10 +26,7 @@ constexpr unsigned kPatientTicks = 2;  // until the other host is looked at agai
 
 template <class Number>
 Number number_in(const json::Value& object, std::string_view name) {
-  std::int64_t number = 0;
-  json::Value member;
-  if (json::find(object, name).get(member) != simdjson::SUCCESS || member.get(number) != simdjson::SUCCESS) return {};
-  return static_cast<Number>(number);
+  return static_cast<Number>(json::integer_in(object, name).value_or(0));
 }
 
 /// Which host has asked the question with this id (`"th7-..."`, JSON text); nothing when none has.
@@ -45,14 +42,7 @@ std::optional<std::uint32_t> host_of_question(std::string_view id) {
 
 }  // namespace
 
-StreamResume::StreamResume(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions,
-                           std::shared_ptr<StreamTable> streams)
-    : dispatcher_(dispatcher), sessions_(std::move(sessions)), streams_(std::move(streams)) {
-  if (streams_->store != nullptr) streams_->store->set_listener(this);
-}
-
 StreamResume::~StreamResume() {
-  if (streams_->store != nullptr) streams_->store->set_listener(nullptr);
   end_all();
 }
 
@@ -205,20 +195,11 @@ void StreamResume::pass_response(const json::Value& message) {
     dispatcher_.take_response(*response, number_in<KeyId>(message, "key"));
 }
 
-void StreamResume::on_session_ended(KeyId key, const StreamStore::SessionHash& id,
-                                    StreamStore::Clock::time_point until) {
-  sessions_->forget(key, id, until);
-}
-
-void StreamResume::on_message(std::string message) {
-  const auto document = json::acquire_document();
-  const auto parsed = document->parse(message);
-  if (!parsed) return;  // of a newer host
-  const auto kind = json::text_in(*parsed, "kind").value_or("");
-  if (kind == "read") serve_reader(*parsed);
-  if (kind == "event") pass_event(*parsed);
-  if (kind == "gone") take_gone(*parsed);
-  if (kind == "response") pass_response(*parsed);
+void StreamResume::take_letter(std::string_view kind, const json::Value& letter) {
+  if (kind == "read") serve_reader(letter);
+  if (kind == "event") pass_event(letter);
+  if (kind == "gone") take_gone(letter);
+  if (kind == "response") pass_response(letter);
 }
 
 void StreamResume::on_tick() {

@@ -16,13 +16,16 @@
 
 namespace toolhost::protocol {
 
-/// Clients that come back for a call's answer, and what hosts say to each other for their sake. While the call runs on
-/// another host, or ran on one that is gone, the answer is a stream all the same, which is fed once it is known what
+/// Clients that come back for a call's answer, and what hosts write to each other for their sake. While the call runs
+/// on another host, or ran on one that is gone, the answer is a stream all the same, which is fed once it is known what
 /// became of the call. Any thread; references given to the constructor outlive it.
-class StreamResume final : public storage::StreamStore::Listener {
+class StreamResume {
  public:
-  StreamResume(Dispatcher& dispatcher, std::shared_ptr<SessionTable> sessions, std::shared_ptr<StreamTable> streams);
-  ~StreamResume() override;
+  StreamResume(Dispatcher& dispatcher, std::shared_ptr<StreamTable> streams)
+      : dispatcher_(dispatcher), streams_(std::move(streams)) {}
+  ~StreamResume();
+  StreamResume(const StreamResume&) = delete;
+  StreamResume& operator=(const StreamResume&) = delete;
 
   void resume(const EventTokens::Place& place, transport::HttpResponse& response);
   /// A response of a client, for the call that has asked, on whichever host. `text`: as it was sent.
@@ -31,10 +34,10 @@ class StreamResume final : public storage::StreamStore::Listener {
   void end_key(KeyId key);
   void end_all();
 
-  void on_session_ended(KeyId key, const storage::StreamStore::SessionHash& id,
-                        storage::StreamStore::Clock::time_point until) override;
-  void on_message(std::string message) override;
-  void on_tick() override;
+  /// From another host, of this kind. Those of other kinds are ignored.
+  void take_letter(std::string_view kind, const json::Value& letter);
+  /// About once a second.
+  void on_tick();
 
  private:
   /// A client that is here while its call is elsewhere.
@@ -63,7 +66,6 @@ class StreamResume final : public storage::StreamStore::Listener {
   void remove(const AwayPtr& away);
 
   Dispatcher& dispatcher_;
-  const std::shared_ptr<SessionTable> sessions_;
   const std::shared_ptr<StreamTable> streams_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, AwayPtr> away_;  ///< by the stream's id

@@ -1,5 +1,13 @@
 #include "protocol/streamable_http.hpp"
 
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/deadline.hpp"
 #include "protocol/era.hpp"
 #include "protocol/http_replies.hpp"
 #include "protocol/post_answer.hpp"
@@ -10,6 +18,9 @@ namespace {
 namespace asio = boost::asio;
 using transport::HttpRequest;
 using transport::HttpResponse;
+
+// For what the client of a recovered session has said before: the database answers within milliseconds, or is away.
+constexpr std::chrono::milliseconds kWaitForRecall{1000}, kLookForRecall{2};
 
 }  // namespace
 
@@ -61,7 +72,26 @@ asio::awaitable<void> StreamableHttp::post(const HttpRequest& request, HttpRespo
                            .value_or(request.mcp_protocol_version.empty() ? kRevisionWithoutHeader : kNewestLegacy);
   }
   context.caller = std::move(caller);
+  if (context.session->waits_for_recall())
+    return answer_recalled(std::move(parsed), std::move(context), request, response);
+  return answer(std::move(parsed), std::move(context), request, response);
+}
 
+asio::awaitable<void> StreamableHttp::answer_recalled(Parsed parsed, RequestContext context, const HttpRequest& request,
+                                                      HttpResponse& response) {
+  const auto deadline = Deadline::after(kWaitForRecall);
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (context.session->waits_for_recall() && !deadline.has_passed()) {
+    timer.expires_after(kLookForRecall);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  context.session->stop_waiting_for_recall();
+  co_await answer(std::move(parsed), std::move(context), request, response);
+}
+
+asio::awaitable<void> StreamableHttp::answer(Parsed parsed, RequestContext context, const HttpRequest& request,
+                                             HttpResponse& response) {
+  auto* const message = std::get_if<Message>(&parsed);
   context.capabilities = context.session->capabilities();
   context.log_level = context.session->log_level().value_or(plugin_runtime::LogLevel::kInfo);
   if (!request.traceparent.empty()) context.trace = observability::read_trace_context(request.traceparent);

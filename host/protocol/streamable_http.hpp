@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <variant>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -35,6 +36,14 @@ class StreamableHttp {
   void end_session(const transport::HttpRequest& request, transport::HttpResponse& response, const CallerPtr& caller);
 
  private:
+  using Parsed = std::variant<Message, Batch, RpcError>;
+  /// Anything but `initialize` and errors.
+  boost::asio::awaitable<void> answer(Parsed parsed, RequestContext context, const transport::HttpRequest& request,
+                                      transport::HttpResponse& response);
+  /// The same once it is known what the session's client had said before the session was recovered, or after a second.
+  boost::asio::awaitable<void> answer_recalled(Parsed parsed, RequestContext context,
+                                               const transport::HttpRequest& request,
+                                               transport::HttpResponse& response);
   void initialize(const Message& message, const transport::HttpRequest& request, transport::HttpResponse& response,
                   const Caller& caller);
   void open_session_stream(const SessionPtr& session, const std::optional<EventTokens::Place>& place,

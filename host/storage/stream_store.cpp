@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -32,10 +33,18 @@ constexpr auto kJobLimit = 5s;
 constexpr auto kLastWords = 2s;
 // While the database is away; the oldest go.
 constexpr std::size_t kMostJobs = 10'000;
+constexpr std::size_t kMostLesserJobs = 5'000;  // of what may rather be lost than an answer
 constexpr std::size_t kMostQueuedBytes = std::size_t{64} * 1024 * 1024;
-constexpr int kMostAnswersOfKey = 10'000;
+constexpr int kMostAnswersOfKey = 10'000, kMostWishesOfKey = 10'000;
+constexpr std::size_t kMostAnnouncements = 10'000;
 // First half of the advisory locks that living hosts hold; the second is the host's number.
 constexpr const char* kHostLock = "1952739187";
+// Of the hosts that live, but for the one that asks.
+constexpr const char* kOthers =
+    "select objid::bigint::integer as number from pg_locks where locktype = 'advisory' and granted and objsubid = 2 "
+    "and "
+    "classid = 1952739187 and objid <> $1::bigint and database = (select oid from pg_database where datname = "
+    "current_database())";
 // An answer that is not on disk yet is lost with the database only, and with it what the call did.
 constexpr const char* kSettings =
     "set synchronous_commit = off; set lock_timeout = '2s'; set statement_timeout = '4s'; listen toolhost_sessions";
@@ -109,25 +118,78 @@ class SqlStreamStore final : public StreamStore {
   void send(std::uint32_t host, std::string message) override {
     const auto bytes = message.size();
     add(bytes, [this, host = std::to_string(host), message = std::move(message)] {
-      return done(exec("insert into host_messages (host, message) select number, $2 from hosts where number = $1",
-                       {host, message})) &&
-             done(exec("notify toolhost_host_" + host));
+      return put(host, message) && done(exec("notify toolhost_host_" + host));
+    });
+  }
+
+  void send_others(std::string message) override {
+    if (!has_others()) return;
+    const auto bytes = message.size();
+    add_lesser(bytes, [this, message = std::move(message)] { return tell_others({message}); });
+  }
+
+  void announce(std::string message) override {
+    if (!has_others()) return;
+    const std::lock_guard lock(mutex_);
+    if (is_ending_ || announcements_.size() >= kMostAnnouncements) return;
+    if (announcements_.insert(std::move(message)).second && announcements_.size() == 1) wake();
+  }
+
+  [[nodiscard]] bool is_living(std::uint32_t host) const override {
+    const std::lock_guard lock(mutex_);
+    return others_.contains(host);
+  }
+
+  [[nodiscard]] bool has_others() const override {
+    const std::lock_guard lock(mutex_);
+    return !others_.empty();
+  }
+
+  void note_wish(KeyId key, const SessionHash& session, Wish wish) override {
+    const auto bytes = wish.uri.size();
+    add_lesser(bytes, [this, key = std::to_string(value(key)), hash = bytea(session), wish = std::move(wish)] {
+      if (wish.is_withdrawn)
+        return done(exec("delete from session_wishes where session_hash = $1 and uri = $2", {hash, wish.uri}));
+      return done(
+          exec("insert into session_wishes (session_hash, key_id, uri, level) values ($1, $2, $3, "
+               "nullif($4, '')::smallint) on conflict (session_hash, uri) do update set level = excluded.level, "
+               "told_at = excluded.told_at",
+               {hash, key, wish.uri, wish.level ? std::to_string(*wish.level) : std::string()}));
+    });
+  }
+
+  void find_wishes(KeyId key, const SessionHash& session, std::function<void(std::vector<Wish>)> on_found) override {
+    add_lesser(0, [this, listener = listener_number_.load(), key = std::to_string(value(key)), hash = bytea(session),
+                   on_found = std::move(on_found)] {
+      const auto rows =
+          exec("select uri, level from session_wishes where session_hash = $1 and key_id = $2", {hash, key});
+      if (!done(rows)) return false;
+      std::vector<Wish> wishes;
+      for (int row = 0; row < PQntuples(rows.get()); ++row) {
+        std::optional<int> level;
+        if (PQgetisnull(rows.get(), row, 1) == 0) level = std::stoi(PQgetvalue(rows.get(), row, 1));
+        wishes.push_back({.uri = PQgetvalue(rows.get(), row, 0), .level = level});
+      }
+      const std::lock_guard lock(listener_mutex_);
+      if (listener == listener_number_ && listener_ != nullptr) on_found(std::move(wishes));
+      return true;
     });
   }
 
   void end_session(KeyId key, const SessionHash& id, Clock::time_point until) override {
-    const auto hash = "\\x" + to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
-    add(0, [this, key = std::to_string(value(key)), hash, until = seconds(until)] {
+    add(0, [this, key = std::to_string(value(key)), hash = bytea(id), until = seconds(until)] {
       return done(exec("insert into ended_sessions (id_hash, key_id, expires_at) values ($1, $2, to_timestamp($3)) "
                        "on conflict do nothing",
                        {hash, key, until})) &&
+             done(exec("delete from session_wishes where session_hash = $1", {hash})) &&
              done(exec("notify toolhost_sessions"));
     });
   }
 
   void forget_key(KeyId key) override {
     add(0, [this, key = std::to_string(value(key))] {
-      return done(exec("delete from kept_answers where key_id = $1", {key}));
+      return done(exec("delete from kept_answers where key_id = $1", {key})) &&
+             done(exec("delete from session_wishes where key_id = $1", {key}));
     });
   }
 
@@ -139,6 +201,10 @@ class SqlStreamStore final : public StreamStore {
 
   static std::string seconds(Clock::time_point time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+  }
+
+  static std::string bytea(const SessionHash& hash) {
+    return "\\x" + to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
   }
 
   void add(std::size_t bytes, std::function<bool()> run) {
@@ -158,6 +224,15 @@ class SqlStreamStore final : public StreamStore {
       notice(Severity::kError,
              "more answers and messages wait for the database than are kept; the oldest are dropped, and what "
              "became of their calls cannot be told any more");
+  }
+
+  /// Nothing, when as many wait as may before answers.
+  void add_lesser(std::size_t bytes, std::function<bool()> run) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (jobs_.size() >= kMostLesserJobs || job_bytes_ + bytes > kMostQueuedBytes / 2) return;
+    }
+    add(bytes, std::move(run));
   }
 
   // With the lock.
@@ -234,11 +309,20 @@ class SqlStreamStore final : public StreamStore {
 
   /// False when the connection is lost.
   bool work() {
-    if (PQconsumeInput(connection_.get()) == 0 || !do_jobs()) return false;
+    if (PQconsumeInput(connection_.get()) == 0) return false;
+    do {
+      if (!do_jobs() || !do_chores()) return false;
+      // What came along with an answer wakes nobody.
+      note_notifications();
+    } while (has_letters_ || !knows_sessions_);
+    return true;
+  }
+
+  bool do_chores() {
     note_notifications();
     if (Steady::now() >= next_tick_ && !tick()) return false;
-    if (!knows_sessions_.exchange(true) && !load_sessions()) return false;
-    return !has_letters_ || take_letters();
+    if (!knows_sessions_.exchange(true) && !(load_sessions() && look_around())) return false;
+    return tell_announcements() && (!has_letters_ || take_letters());
   }
 
   bool do_jobs() {
@@ -277,7 +361,50 @@ class SqlStreamStore final : public StreamStore {
       next_sweep_ = Steady::now() + kSweep;
       return sweep();
     }
-    return done(exec("select 1"));
+    return look_around();
+  }
+
+  /// Who else is there.
+  bool look_around() {
+    const auto rows = exec(kOthers, {std::to_string(host_)});
+    if (!done(rows)) return false;
+    const std::lock_guard lock(mutex_);
+    others_.clear();
+    for (int row = 0; row < PQntuples(rows.get()); ++row)
+      others_.insert(static_cast<std::uint32_t>(std::stoul(PQgetvalue(rows.get(), row, 0))));
+    return true;
+  }
+
+  bool tell_others(const std::vector<std::string>& messages) {
+    std::vector<std::string> hosts;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto host : others_) hosts.push_back(std::to_string(host));
+    }
+    for (const auto& host : hosts) {
+      for (const auto& message : messages)
+        if (!put(host, message)) return false;
+      if (!done(exec("notify toolhost_host_" + host))) return false;
+    }
+    return true;
+  }
+
+  bool put(const std::string& host, const std::string& message) {
+    return done(exec("insert into host_messages (host, message) select number, $2 from hosts where number = $1",
+                     {host, message}));
+  }
+
+  bool tell_announcements() {
+    std::vector<std::string> messages;
+    {
+      const std::lock_guard lock(mutex_);
+      messages.assign(announcements_.begin(), announcements_.end());
+      announcements_.clear();
+    }
+    if (messages.empty() || tell_others(messages)) return true;
+    const std::lock_guard lock(mutex_);
+    announcements_.insert(messages.begin(), messages.end());
+    return false;
   }
 
   bool load_sessions() {
@@ -319,6 +446,11 @@ class SqlStreamStore final : public StreamStore {
                     "where place > $1) old where k.stream = old.stream",
                     {std::to_string(kMostAnswersOfKey)})) &&
            done(exec("delete from ended_sessions where expires_at < now()")) &&
+           done(exec("delete from session_wishes where told_at < now() - interval '30 days'")) &&
+           done(exec("delete from session_wishes w using (select session_hash, uri, row_number() over (partition by "
+                     "key_id order by told_at desc) as place from session_wishes) old where place > $1 and "
+                     "w.session_hash = old.session_hash and w.uri = old.uri",
+                     {std::to_string(kMostWishesOfKey)})) &&
            done(exec("delete from host_messages where created_at < now() - interval '10 minutes'")) &&
            done(exec("delete from hosts where started_at < now() - interval '7 days' and number <> $1 and "
                      "pg_try_advisory_xact_lock($2, number)",
@@ -384,7 +516,7 @@ class SqlStreamStore final : public StreamStore {
     const auto text = std::to_string(host_);
     const auto lock = exec("select pg_try_advisory_lock($1, $2)", {kHostLock, text});
     return PQresultStatus(lock.get()) == PGRES_TUPLES_OK && *PQgetvalue(lock.get(), 0, 0) == 't' &&
-           done(exec("listen toolhost_host_" + text));
+           done(exec("listen toolhost_host_" + text)) && done(exec("notify toolhost_sessions"));
   }
 
   void disconnect() {
@@ -414,10 +546,12 @@ class SqlStreamStore final : public StreamStore {
   std::atomic<bool> is_available_{false};
   std::atomic<bool> knows_sessions_{false};
 
-  std::mutex mutex_;  // guards what is queued and how it ends
+  mutable std::mutex mutex_;  // guards what is queued and how it ends, and who else is there
   std::condition_variable ended_;
   std::deque<Job> jobs_;
   std::size_t job_bytes_ = 0;
+  std::set<std::string> announcements_;
+  std::set<std::uint32_t> others_;
   std::size_t dropped_ = 0;  ///< since the database was there
   bool is_ending_ = false, has_ended_ = false;
 

@@ -17,10 +17,11 @@
 namespace toolhost::storage {
 
 /// What the hosts of an installation tell each other about sessions and streams, and what outlives them: answers that
-/// clients may come back for, sessions that were ended, messages for the host that a call runs on. One connection and
-/// thread of its own, which is the only one that ever waits for the database: whatever is asked for is queued, and
-/// answered on that thread. While the database is away, what is queued waits, up to 10,000 things and 64 MiB; then the
-/// oldest are dropped. The beginning and the end of that are told (HostNotice).
+/// clients may come back for, sessions that were ended, what clients want to be told, messages from host to host. One
+/// connection and thread of its own, which is the only one that ever waits for the database: whatever is asked for is
+/// queued, and answered on that thread. While the database is away, what is queued waits, up to 10,000 things and 64
+/// MiB; then the oldest are dropped. Wishes, and what goes to all others, are dropped from half of that on. The
+/// beginning and the end of that are told (HostNotice).
 class StreamStore {
  public:
   using Clock = std::chrono::system_clock;
@@ -44,7 +45,8 @@ class StreamStore {
                                                     observability::EventSink& events);
   virtual ~StreamStore() = default;  ///< stops and joins the thread; what is queued is written, for at most two seconds
 
-  /// Null: none. The former one, and what was given to look() for it, is not called any more when this returns.
+  /// Null: none. The former one, and what was given to look() or find_wishes() for it, is not called any more when this
+  /// returns.
   virtual void set_listener(Listener* listener) = 0;
 
   /// Of this host, 1 or more; never given to another one.
@@ -86,6 +88,26 @@ class StreamStore {
 
   /// To the host of that number; lost when it is not alive.
   virtual void send(std::uint32_t host, std::string message) = 0;
+  /// To every other host that is alive.
+  virtual void send_others(std::string message) = 0;
+  /// The same of something that is worth telling once however often it happens: what waits is not queued again. Up to
+  /// 10,000 different ones wait; further ones are dropped.
+  virtual void announce(std::string message) = 0;
+  /// Whether this other host lives, as was known a second ago.
+  [[nodiscard]] virtual bool is_living(std::uint32_t host) const = 0;
+  [[nodiscard]] virtual bool has_others() const = 0;
+
+  /// What the client of a session wants to be told.
+  struct Wish {
+    std::string uri;            ///< of a resource that it follows; empty: its log level
+    std::optional<int> level;   ///< the log level
+    bool is_withdrawn = false;  ///< it follows the resource no more
+  };
+  /// Remembers it for 30 days, and of a key's the latest 10,000.
+  virtual void note_wish(KeyId key, const SessionHash& session, Wish wish) = 0;
+  /// `on_found` is called like a Listener, as soon as the database has answered.
+  virtual void find_wishes(KeyId key, const SessionHash& session, std::function<void(std::vector<Wish>)> on_found) = 0;
+
   virtual void end_session(KeyId key, const SessionHash& id, Clock::time_point until) = 0;
   /// Forgets what is kept for a key.
   virtual void forget_key(KeyId key) = 0;

@@ -23,6 +23,7 @@ struct Ledger {
   };
   void book(toolhost::Call& call, const Entry& in) {
     call.exec("insert into entries (marker) values ($1)", in.marker);
+    call.tell(0, "books " + in.marker);
     constexpr std::int64_t kStep = 100;
     for (std::int64_t done = 0; done < in.ms; done += kStep) {
       if (call.cancelled()) throw toolhost::Error(TH_E_CANCELLED, "cancelled");
