@@ -21,6 +21,7 @@
 #include "app/observe_handlers.hpp"
 #include "app/otlp_exporter.hpp"
 #include "app/reload.hpp"
+#include "app/stdio_journals.hpp"
 #include "base/deadline.hpp"
 #include "observability/audit_journal.hpp"
 #include "observability/metrics.hpp"
@@ -105,6 +106,7 @@ struct Host {
   std::unique_ptr<storage::DirectoryStore> directory;  // one thread at a time: the main thread, then the control's
   std::shared_ptr<TenantCallers> tenant_callers;
   std::unique_ptr<storage::AuditShipper> shipper;
+  std::unique_ptr<OrphanedStdioJournals> stdio_journals;
   std::unique_ptr<storage::StreamStore> streams;  // before plugins: calls that end late keep their answers
   std::unique_ptr<plugin_runtime::PluginHost> plugins;
   access::KeyAttempts key_attempts;  // of gatekeeper, for portal
@@ -377,6 +379,8 @@ Result<> build(Host& host, const std::shared_ptr<const HostConfig>& config, Watc
   if (!pepper) return pepper.error();
   host.shipper = storage::AuditShipper::start(host.database.address, *host.journal, *pepper, shipper_config(*config),
                                               *host.events);
+  host.stdio_journals = OrphanedStdioJournals::start({.data_dir = config->data_dir}, host.database.address, *pepper,
+                                                     *host.shipper, *host.events);
   const auto policy = access::Policy::compile(config->policy);
   if (auto built = build_plugins(host, *config, policy); !built) return built;
   if (auto built = build_access(host, *config, policy, *pepper); !built) return built;

@@ -11,6 +11,7 @@
 #include "app/end_signals.hpp"
 #include "app/host_app.hpp"
 #include "app/host_parts.hpp"
+#include "app/stdio_journals.hpp"
 #include "base/deadline.hpp"
 #include "observability/audit_journal.hpp"
 #include "observability/log.hpp"
@@ -27,9 +28,6 @@ namespace {
 using namespace std::chrono_literals;
 using observability::Severity;
 
-constexpr unsigned kMostProcesses = 256;  // on one data directory
-constexpr std::size_t kSegmentBytes = std::size_t{1} << 20;
-constexpr std::size_t kReserveBytes = std::size_t{256} * 1024;
 constexpr auto kWatchPeriod = 1s;
 // serve may be starting again, and goes before a keeper.
 constexpr auto kKeeperSilence = 6s;
@@ -48,20 +46,8 @@ struct StdioHost {
   std::unique_ptr<protocol::StdioEndpoint> endpoint;
 };
 
-/// A journal belongs to one process at a time, so each takes a directory of its own. What one that was killed has left
-/// there is taken up by the next.
-Result<std::unique_ptr<observability::AuditJournal>> open_journal(const HostConfig& config) {
-  for (unsigned place = 0;; ++place) {
-    auto journal =
-        observability::AuditJournal::open({.directory = config.data_dir / "audit" / ("stdio-" + std::to_string(place)),
-                                           .segment_bytes = kSegmentBytes,
-                                           .reserve_bytes = kReserveBytes});
-    if (journal || journal.error().code != Errc::kConflict || place + 1 == kMostProcesses) return journal;
-  }
-}
-
 Result<> build_events(StdioHost& host, const HostConfig& config) {
-  auto journal = open_journal(config);
+  auto journal = open_stdio_journal(config.data_dir);
   if (!journal) return journal.error();
   (*journal)->set_keeps_calls(config.audit.keeps_calls);
   host.journal = journal->get();

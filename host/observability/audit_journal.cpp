@@ -444,4 +444,8 @@ Result<std::unique_ptr<AuditJournal>> AuditJournal::open(const AuditJournalConfi
   return std::unique_ptr<AuditJournal>(std::move(journal));
 }
 
+bool AuditJournal::may_hold_records(const std::filesystem::path& directory) {
+  return JournalDirectory::may_hold_records(directory);
+}
+
 }  // namespace toolhost::observability

@@ -75,6 +75,8 @@ class AuditJournal : public EventSink {
   /// Makes the directory (mode 0700) if it is missing; its files have mode 0600. Takes up what an earlier process left.
   /// kConflict when another process uses the directory, kUnavailable, with path and reason, when it cannot be used.
   static Result<std::unique_ptr<AuditJournal>> open(const AuditJournalConfig& config);
+  /// False: nobody has left records in this directory, which need not exist. True also while a process uses it.
+  static bool may_hold_records(const std::filesystem::path& directory);
 
   /// Whether new calls may begin. Any thread; costs a few nanoseconds.
   [[nodiscard]] virtual bool has_room() const noexcept = 0;

@@ -87,6 +87,14 @@ Result<JournalDirectory> JournalDirectory::open(const fs::path& path) {
   return directory;
 }
 
+bool JournalDirectory::may_hold_records(const fs::path& path) {
+  std::error_code error, vanished;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    if (number_of(at->path().filename().string()) && at->file_size(vanished) > kFirstRecordOffset) return true;
+  }
+  return false;
+}
+
 Result<> JournalDirectory::lock() {
   lock_ = ::open((path_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock_ < 0) return Error{Errc::kUnavailable, reason(errno), {}};

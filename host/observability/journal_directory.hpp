@@ -16,8 +16,9 @@ inline constexpr std::uint64_t kSegmentStep = 1 << 16;
 /// path_of() and keep_damaged().
 class JournalDirectory {
  public:
-  /// As AuditJournal::open() promises.
+  /// These two as AuditJournal promises.
   static Result<JournalDirectory> open(const std::filesystem::path& path);
+  static bool may_hold_records(const std::filesystem::path& path);
   JournalDirectory(JournalDirectory&& other) noexcept;
   JournalDirectory& operator=(JournalDirectory&&) = delete;
   ~JournalDirectory();

@@ -340,7 +340,7 @@ class Shipper final : public AuditShipper {
     {
       const std::lock_guard lock(mutex_);
       const auto now = Clock::now();
-      if (now < next_upkeep_) return;
+      if (!config_.keeps_chains || now < next_upkeep_) return;
       config = config_;
       next_upkeep_ = now + std::min<Clock::duration>(kUpkeepPeriod, config.checkpoint_every);
       is_retention_due = now >= next_retention_;

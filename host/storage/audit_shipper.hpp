@@ -15,6 +15,7 @@ namespace toolhost::storage {
 struct AuditShipperConfig {
   std::chrono::hours retention{400 * 24};  ///< months that end longer ago are dropped, whole
   std::chrono::seconds checkpoint_every{3600};
+  bool keeps_chains = true;  ///< false: seals, partitions and retention are another shipper's work
   bool operator==(const AuditShipperConfig&) const = default;
 };
 

@@ -1,5 +1,7 @@
 // `toolhost stdio`: the tools of this machine, or of a host elsewhere, for assistants that start programs.
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, Host, sleep, SLOWNESS } from './support/host.mjs';
 import { MODERN } from './support/raw.mjs';
@@ -223,6 +225,47 @@ describe('stdio without serve', { timeout: 300_000 }, () => {
     assert.equal((await pipes[2].close()).code, 0);
     const calls = await host.command('audit', 'list', '--tool', 'list_tickets', '--json', '--limit', '1000');
     assert.ok(JSON.parse(calls).length >= 43, `${JSON.parse(calls).length} calls are in the audit`);
+  });
+});
+
+describe('stdio that is killed', { timeout: 300_000 }, () => {
+  test('leaves records that the next serve ships, each of them once', async (t) => {
+    const host = await Host.start(t, { config: CONFIG });
+    const key = await host.key();
+    const echo = async (pipe, id) => {
+      const { result } = await pipe.request('tools/call', { name: 'echo', arguments: { text: 'x' } }, id);
+      assert.equal(result?.content[0].text, 'x', JSON.stringify(result));
+    };
+    const pipe = new Pipe(t, FORMS.local(host), key);
+    await pipe.initialize();
+    const goOn = await host.freezeDatabase(t);
+    const calls = 20;
+    for (let id = 0; id < calls; ++id) await echo(pipe, id);
+    pipe.process.kill('SIGKILL');
+    await pipe.ended;
+    const stopped = host.stop('SIGKILL');
+    await sleep(200);
+    goOn();
+    await stopped;
+
+    const place = join(host.dataDir, 'audit', 'stdio-0');
+    const segments = (await readdir(place)).filter((name) => name.endsWith('.seg'));
+    const left = await Promise.all(segments.map((name) => readFile(join(place, name), 'latin1')));
+    assert.equal(left.join('').split('"tool":"echo"').length - 1, calls, 'they are on disk');
+
+    await host.restart();
+    const listed = async () =>
+      JSON.parse(await host.command('audit', 'list', '--tool', 'echo', '--json', '--limit', '1000')).length;
+    await eventually('they are in the audit', async () => (await listed()) === calls);
+    assert.match(host.log, /shipped \d+ records that a 'toolhost stdio' had left in .*stdio-0/);
+    await host.command('audit', 'verify'); // succeeds
+    const next = new Pipe(t, FORMS.local(host), key);
+    await next.initialize();
+    await echo(next, 'next');
+    assert.equal((await next.close()).code, 0);
+    await eventually('the next one is, too', async () => (await listed()) >= calls + 1);
+    assert.equal(await listed(), calls + 1);
+    await host.command('audit', 'verify');
   });
 });
 
