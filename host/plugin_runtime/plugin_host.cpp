@@ -31,6 +31,13 @@ PluginInfo describe(const CheckedFile& file) {
   return info;
 }
 
+void name_offers(PluginInfo& info, const PluginDefinition& definition) {
+  for (const auto& offered : definition.tools) info.tools.push_back(offered.tool.name);
+  for (const auto& offered : definition.resources)
+    (offered.resource.uri_template ? info.templates : info.resources).push_back(offered.resource.name);
+  for (const auto& offered : definition.prompts) info.prompts.push_back(offered.prompt.name);
+}
+
 /// What must be unique in the host: "tool", "resource", "uri" or "prompt", and its name.
 using OwnedName = std::pair<std::string, std::string>;
 std::vector<OwnedName> owned_names(const PluginDefinition& definition) {
@@ -234,7 +241,7 @@ class Host final : public PluginHost {
     info.services = definition.services;
     if (const auto refused = candidate.plugin->serve(candidate.views, address))
       return refuse(candidate, refused->rule, refused->error);
-    for (const auto& tool : definition.tools) info.tools.push_back(tool.tool.name);
+    name_offers(info, definition);
     for (const auto& owned : owned_names(definition)) owners_[owned] = definition.id;
     info.state = "serving";
     const auto counted = [](std::size_t count, const std::string& what) {

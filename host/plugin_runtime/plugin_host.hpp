@@ -221,7 +221,8 @@ struct PluginInfo {
   std::string state;   ///< "serving", "refused", "quarantined"
   std::string reason;  ///< why it is not serving; what to do
   std::uint32_t abi_minor = 0;
-  std::vector<std::string> tools, services;
+  std::vector<std::string> tools, resources, templates, prompts;  ///< names; of a plugin that serves or did
+  std::vector<std::string> services;
 };
 
 /// Loads plugins, keeps the registry, runs calls on each plugin's own bounded worker pool.

@@ -114,6 +114,7 @@ async function everySubcommand(dataDir) {
   const plugins = await json('plugin', 'list');
   for (const plugin of plugins) assert.equal(plugin.state, 'serving', plugin.reason);
   assert.deepEqual(Object.fromEntries(plugins.map(({ id, tools }) => [id, tools.toSorted()])), SHIPPED);
+  for (const { resources, templates, prompts } of plugins) assert.deepEqual([resources, templates, prompts], [[], [], []]);
   assert.match(await toolhostOk(['db', 'url', ...data]), /^postgresql:\/\//);
   await dataCommands(dataDir);
 }
@@ -599,6 +600,22 @@ describe('command line', { timeout: 300_000 }, () => {
       await assert.rejects(stat(typo), { code: 'ENOENT' }, args.join(' '));
       assert.equal(result.stdout, '');
     }
+  });
+
+  test('plugin list names tools, resources, templates and prompts', async (t) => {
+    const directory = await freshDirectory(t);
+    const file = join(directory, 'host.yaml');
+    await writeFile(file, JSON.stringify({ plugins: [{ file: '../test-plugins/conformance.so' }] }));
+    const args = ['--config', file, '--data-dir', join(directory, 'data')];
+    await toolhostOk(['migrate', ...args]);
+    const [plugin] = JSON.parse(await toolhostOk(['plugin', 'list', '--json', ...args]));
+    assert.ok(plugin.tools.includes('test_simple_text'), plugin.tools.join());
+    assert.deepEqual(plugin.resources, ['static-text', 'static-binary', 'watched-resource']);
+    assert.deepEqual(plugin.templates, ['template-data']);
+    assert.ok(plugin.prompts.includes('test_simple_prompt'), plugin.prompts.join());
+    const table = await toolhostOk(['plugin', 'list', ...args]);
+    for (const name of ['test_simple_text', 'resource:static-text', 'resource:template-data', 'prompt:test_simple_prompt'])
+      assert.match(table, new RegExp(`[ ]${name}[, ]`));
   });
 
   test('secrets are for their owner alone', async (t) => {

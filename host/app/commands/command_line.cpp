@@ -24,6 +24,19 @@
 namespace toolhost::app {
 namespace {
 
+/// Names as rights and limits are given for them.
+std::string offers_of(const plugin_runtime::PluginInfo& plugin) {
+  std::string text;
+  const auto add = [&](std::string_view kind, const std::vector<std::string>& names) {
+    for (const auto& name : names) text.append(text.empty() ? "" : ", ").append(kind).append(name);
+  };
+  add("", plugin.tools);
+  add("resource:", plugin.resources);
+  add("resource:", plugin.templates);
+  add("prompt:", plugin.prompts);
+  return text;
+}
+
 int list_plugins(const CommonOptions& options, bool as_json) {
   return with_context(options, [&](CommandContext& context) -> int {
     auto config = plugin_host_config(context.config);
@@ -45,7 +58,8 @@ int list_plugins(const CommonOptions& options, bool as_json) {
         json.member("vendor", plugin.vendor).member("file", plugin.file).member("sha256", plugin.sha256);
         json.member("built_with", plugin.built_with).key("abi_minor").unsigned_integer(plugin.abi_minor);
         json.member("state", plugin.state).member("reason", plugin.reason);
-        json.member("tools", plugin.tools);
+        json.member("tools", plugin.tools).member("resources", plugin.resources);
+        json.member("templates", plugin.templates).member("prompts", plugin.prompts);
         json.member("services", plugin.services);
         json.end_object();
       }
@@ -53,12 +67,9 @@ int list_plugins(const CommonOptions& options, bool as_json) {
       std::cout << out << "\n";
       return all_serve ? kExitOk : kExitFailed;
     }
-    std::vector<std::vector<std::string>> rows{{"PLUGIN", "VERSION", "STATE", "TOOLS", "FILE"}};
-    for (const auto& plugin : plugins) {
-      std::string tools;
-      for (const auto& tool : plugin.tools) tools += (tools.empty() ? "" : ", ") + tool;
-      rows.push_back({plugin.id, plugin.version, plugin.state, tools, plugin.file});
-    }
+    std::vector<std::vector<std::string>> rows{{"PLUGIN", "VERSION", "STATE", "OFFERS", "FILE"}};
+    for (const auto& plugin : plugins)
+      rows.push_back({plugin.id, plugin.version, plugin.state, offers_of(plugin), plugin.file});
     std::cout << columns(rows);
     for (const auto& plugin : plugins) {
       if (!plugin.reason.empty()) std::cout << plugin.id << ": " << printable(plugin.reason) << "\n";
@@ -205,8 +216,8 @@ int run(int argc, char** argv) {
   add_key_commands(app, common, exit_code);
 
   auto* plugin = app.add_subcommand("plugin", "Look at plugins")->require_subcommand(1);
-  auto* plugin_list =
-      command(*plugin, "list", "Load the configured plugins and list them with their tools, or why they are refused");
+  auto* plugin_list = command(
+      *plugin, "list", "Load the configured plugins and list them with what they offer, or why they are refused");
   add_json(plugin_list);
   plugin_list->callback([&] { exit_code = list_plugins(common, as_json); });
 

@@ -78,6 +78,17 @@ TEST_F(CatalogOf, ListsWhatPluginsOffer) {
 }
 
 TEST_F(CatalogOf, ReadsResources) {
+TEST_F(CatalogOf, NamesWhatEachPluginOffers) {
+  const auto plugins = host->plugins();
+  ASSERT_EQ(plugins.size(), 2U);
+  EXPECT_THAT(plugins[0].tools, ElementsAre("announce_change"));
+  EXPECT_THAT(plugins[0].resources, ElementsAre("page", "picture", "written"));
+  EXPECT_THAT(plugins[0].templates, ElementsAre("note"));
+  EXPECT_THAT(plugins[0].prompts, ElementsAre("greet", "write_prompt"));
+  EXPECT_THAT(plugins[1].resources, ElementsAre("self"));
+  EXPECT_THAT(plugins[1].prompts, ElementsAre("hello"));
+}
+
   EXPECT_EQ(read("catalog:/page").content_json,
             R"([{"uri":"catalog:/page","mimeType":"text/plain","text":"page catalog:/page"}])");
   EXPECT_EQ(read("catalog:/picture").content_json,
