@@ -97,8 +97,8 @@ class ToolRegistry {
     return nullptr;
   }
   [[nodiscard]] virtual const Prompt* find_prompt(std::string_view /*name*/) const noexcept { return nullptr; }
-  /// A plugin may send log messages to clients.
-  [[nodiscard]] virtual bool logs_to_clients() const noexcept { return false; }
+  /// The plugin with this id may send log messages to the clients of its calls.
+  [[nodiscard]] virtual bool logs_to_clients(std::string_view /*plugin*/) const noexcept { return false; }
   /// Grows by one with every switch.
   [[nodiscard]] virtual std::uint64_t generation() const noexcept = 0;
 };

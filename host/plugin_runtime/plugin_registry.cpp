@@ -36,7 +36,7 @@ PluginRegistry::PluginRegistry(std::vector<std::shared_ptr<PluginInstance>> plug
     : plugins_(std::move(plugins)), generation_(generation) {
   for (const auto& plugin : plugins_) {
     const auto& definition = plugin->definition();
-    logs_to_clients_ = logs_to_clients_ || uses_client(definition);
+    if (uses_client(definition)) logging_plugins_.push_back(definition.id);
     for (const auto& tool : definition.tools) tools_.push_back(&tool.tool);
     for (const auto& offered : definition.resources)
       (offered.resource.uri_template ? templates_ : resources_).push_back(&offered.resource);
@@ -66,6 +66,10 @@ const Resource* PluginRegistry::find_template(std::string_view uri_template) con
 
 const Prompt* PluginRegistry::find_prompt(std::string_view name) const noexcept {
   return named(prompts_, name);
+}
+
+bool PluginRegistry::logs_to_clients(std::string_view plugin) const noexcept {
+  return std::find(logging_plugins_.begin(), logging_plugins_.end(), plugin) != logging_plugins_.end();
 }
 
 }  // namespace toolhost::plugin_runtime

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "plugin_runtime/plugin_host.hpp"
@@ -21,13 +22,13 @@ class PluginRegistry final : public ToolRegistry {
   [[nodiscard]] FoundResource find_resource(std::string_view uri) const override;
   [[nodiscard]] const Resource* find_template(std::string_view uri_template) const noexcept override;
   [[nodiscard]] const Prompt* find_prompt(std::string_view name) const noexcept override;
-  [[nodiscard]] bool logs_to_clients() const noexcept override { return logs_to_clients_; }
+  [[nodiscard]] bool logs_to_clients(std::string_view plugin) const noexcept override;
   [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
 
  private:
   const std::vector<std::shared_ptr<PluginInstance>> plugins_;
   const std::uint64_t generation_;
-  bool logs_to_clients_ = false;
+  std::vector<std::string_view> logging_plugins_;  // ids
   std::vector<const Tool*> tools_;
   std::vector<const Resource*> resources_, templates_;
   std::vector<const Prompt*> prompts_;

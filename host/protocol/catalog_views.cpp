@@ -36,10 +36,12 @@ struct Visible {
   const access::Rights* rights;
   CatalogView& view;
 
+  [[nodiscard]] bool has(const Tool& handler) const {
+    return rights == nullptr || rights->decide(facts_of(handler), nullptr).allowed();
+  }
   [[nodiscard]] bool add(const Tool& handler) const {
-    const auto facts = facts_of(handler);
-    if (rights != nullptr && !rights->decide(facts, nullptr).allowed()) return false;
-    view.handlers.push_back({&handler, rights != nullptr && rights->looks_at_arguments(facts)});
+    if (!has(handler)) return false;
+    view.handlers.push_back({&handler, rights != nullptr && rights->looks_at_arguments(facts_of(handler))});
     return true;
   }
   void add_all(const std::vector<ListedItem>& items, CatalogView::List& list) const {
@@ -49,6 +51,13 @@ struct Visible {
   /// Of something that exists for the callers.
   void add_completion(const std::optional<Tool>& complete) const {
     if (complete && add(*complete)) view.has_completions = true;
+  }
+  /// Behind the handlers: whether one of them, or a tool, is of a plugin that sends log messages.
+  [[nodiscard]] bool has_logging(const ToolRegistry& registry) const {
+    return std::ranges::any_of(view.handlers,
+                               [&](const auto& entry) { return registry.logs_to_clients(entry.tool->plugin); }) ||
+           std::ranges::any_of(registry.tools(),
+                               [&](const Tool* tool) { return registry.logs_to_clients(tool->plugin) && has(*tool); });
   }
 };
 
@@ -95,7 +104,7 @@ ServerCapabilities CatalogViews::capabilities(const Caller& caller, const ToolRe
   return {.resources = !view.resources.empty() || !view.templates.empty(),
           .prompts = !view.prompts.empty(),
           .completions = view.has_completions,
-          .logging = registry.logs_to_clients()};
+          .logging = view.has_logging};
 }
 
 ToolView::Entry CatalogViews::find(const Caller& caller, const ToolRegistry& registry, const Tool& handler) {
@@ -114,6 +123,7 @@ const CatalogView& CatalogViews::of(const Caller& caller, const ToolRegistry& re
     visible.add_all(view->encoded->prompts, view->prompts);
     for (const Resource* one : registry.templates()) visible.add_completion(one->complete);
     for (const Prompt* one : registry.prompts()) visible.add_completion(one->complete);
+    view->has_logging = visible.has_logging(registry);
     std::sort(view->handlers.begin(), view->handlers.end(),
               [](const auto& a, const auto& b) { return std::less<>()(a.tool, b.tool); });
     return view;

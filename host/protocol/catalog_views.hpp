@@ -36,6 +36,7 @@ struct CatalogView {
   std::vector<ToolView::Entry> handlers;          ///< of all of them, sorted by address
   std::shared_ptr<const EncodedCatalog> encoded;  ///< what they point to
   bool has_completions = false;                   ///< any of them completes arguments
+  bool has_logging = false;                       ///< any of them, or of the callers' tools, may send log messages
 };
 
 /// Resources and prompts of callers, in lists and in calls: what is not listed is unknown to the caller. Their rights

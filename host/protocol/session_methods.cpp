@@ -5,7 +5,7 @@
 namespace toolhost::protocol {
 
 void Dispatcher::set_level(Message&& request, const RequestContext& context, ReplySink&& sink) {
-  if (!plugins_.registry()->logs_to_clients()) return sink(method_not_found(request, context));
+  if (!capabilities_for(*context.caller).logging) return sink(method_not_found(request, context));
   const auto level = parse_log_level(text_param(request, "level").value_or(std::string_view()));
   if (!level)
     return sink(invalid_params(

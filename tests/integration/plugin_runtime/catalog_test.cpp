@@ -55,7 +55,8 @@ TEST_F(CatalogOf, ListsWhatPluginsOffer) {
   EXPECT_THAT(names(registry->resources()), ElementsAre("page", "picture", "self", "written"));
   EXPECT_THAT(names(registry->templates()), ElementsAre("note"));
   EXPECT_THAT(names(registry->prompts()), ElementsAre("greet", "hello", "write_prompt"));
-  EXPECT_TRUE(registry->logs_to_clients());
+  for (const auto* const plugin : {"catalog", "content"}) EXPECT_TRUE(registry->logs_to_clients(plugin)) << plugin;
+  EXPECT_FALSE(registry->logs_to_clients("echo"));
   const auto& page = *registry->find_resource("catalog:/page").resource;
   EXPECT_EQ(page.title, "Page");
   EXPECT_EQ(page.mime_type, "text/plain");
@@ -77,7 +78,6 @@ TEST_F(CatalogOf, ListsWhatPluginsOffer) {
   EXPECT_NE(registry->find_template("catalog:/notes/{id}/text"), nullptr);
 }
 
-TEST_F(CatalogOf, ReadsResources) {
 TEST_F(CatalogOf, NamesWhatEachPluginOffers) {
   const auto plugins = host->plugins();
   ASSERT_EQ(plugins.size(), 2U);
@@ -89,6 +89,7 @@ TEST_F(CatalogOf, NamesWhatEachPluginOffers) {
   EXPECT_THAT(plugins[1].prompts, ElementsAre("hello"));
 }
 
+TEST_F(CatalogOf, ReadsResources) {
   EXPECT_EQ(read("catalog:/page").content_json,
             R"([{"uri":"catalog:/page","mimeType":"text/plain","text":"page catalog:/page"}])");
   EXPECT_EQ(read("catalog:/picture").content_json,

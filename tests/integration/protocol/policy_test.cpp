@@ -151,6 +151,22 @@ TEST_F(CatalogPolicy, NobodyHearsOfWhatTheyMayReadNoLonger) {
   }
 }
 
+TEST_F(CatalogPolicy, OffersLogMessagesWhereAPluginThatSendsThemServes) {
+  constexpr const char* kLogging = R"("logging":{})";
+  constexpr const char* kSetLevel = R"({"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"info"}})";
+  const auto discover = [&] {
+    return ask(http("POST", "/mcp", key_, modern_fields("server/discover"), modern("1", "server/discover"))).body;
+  };
+  const auto session = open_session();
+  EXPECT_THAT(post(initialize("2025-11-25")).body, HasSubstr(kLogging));
+  EXPECT_THAT(discover(), HasSubstr(kLogging));
+  EXPECT_THAT(post(kSetLevel, session).body, HasSubstr(R"("result":{})"));
+  switch_to(policy([](auto& acme) { acme.plugins = access::ToolPatterns{{"echo", {"acme.yaml", 7}}}; }));
+  EXPECT_THAT(post(initialize("2025-11-25")).body, AllOf(HasSubstr("\"capabilities\""), Not(HasSubstr(kLogging))));
+  EXPECT_THAT(discover(), AllOf(HasSubstr("\"capabilities\""), Not(HasSubstr(kLogging))));
+  EXPECT_THAT(post(kSetLevel, session).body, HasSubstr("-32601"));
+}
+
 TEST_F(PolicyOverHttp, ChangesUnderLoadWithoutDisturbingWhatRuns) {
   const auto with_echo = without("spin"), without_echo = without("echo");
   switch_to(with_echo);

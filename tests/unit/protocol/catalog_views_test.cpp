@@ -101,8 +101,25 @@ TEST_F(Views, DeclareWhatTheCallerCanUse) {
   const fakes::FakeRegistry tools_only(2);
   const auto none = views_.capabilities(*anybody_, tools_only);
   EXPECT_FALSE(none.resources || none.prompts || none.completions || none.logging);
-  catalog_.registry.logs = true;
-  EXPECT_TRUE(views_.capabilities(*anybody_, catalog_.registry).logging);
+}
+
+TEST_F(Views, OfferLogMessagesToWhomAPluginThatSendsThemHasAnythingFor) {
+  config_.tenants["acme"].deny = {{"chatter", {}}};
+  config_.tenants["other"].plugins = access::ToolPatterns{{"test", {}}};
+  const auto acme = caller("acme"), other = caller("other"), third = caller("third");
+  const auto offered = [&](const Caller& caller) { return views_.capabilities(caller, catalog_.registry).logging; };
+  catalog_.registry.logging_plugin = "noisy";
+  EXPECT_FALSE(offered(*third)) << "it has nothing for anybody yet";
+  catalog_.registry.add("chatter").plugin = "noisy";
+  catalog_.registry.renew();
+  EXPECT_TRUE(offered(*anybody_));
+  EXPECT_TRUE(offered(*third));
+  EXPECT_FALSE(offered(*acme)) << "the tool is denied";
+  EXPECT_FALSE(offered(*other)) << "the plugin is not theirs";
+  catalog_.registry.add_prompt("noise").get.plugin = "noisy";
+  catalog_.registry.renew();
+  EXPECT_TRUE(offered(*acme)) << "a prompt's handler sends them as well";
+  EXPECT_FALSE(offered(*other));
 }
 
 TEST_F(Views, SeeANewGeneration) {

@@ -180,7 +180,7 @@ class FakeRegistry final : public plugin_runtime::ToolRegistry {
         std::find_if(prompts_.begin(), prompts_.end(), [&](const auto* prompt) { return prompt->name == name; });
     return found == prompts_.end() ? nullptr : *found;
   }
-  bool logs_to_clients() const noexcept override { return logs; }
+  bool logs_to_clients(std::string_view plugin) const noexcept override { return plugin == logging_plugin; }
 
   std::span<const plugin_runtime::Tool* const> tools() const noexcept override { return tools_; }
   const plugin_runtime::Tool* find(std::string_view name) const noexcept override {
@@ -191,7 +191,7 @@ class FakeRegistry final : public plugin_runtime::ToolRegistry {
   /// For tools that were added after it had been asked.
   void renew() noexcept { ++generation_; }
 
-  bool logs = false;  ///< a plugin sends log messages
+  std::string logging_plugin;  ///< the one that sends log messages; handlers are of "test"
 
  private:
   template <class Item>

@@ -51,7 +51,7 @@ class Transcript : public testing::TestWithParam<std::filesystem::path> {
     auto& prompt = tools.add_prompt("sum_up");
     prompt.title = "Sum up";
     prompt.arguments = {{"id", "The ticket", "Which", true}};
-    tools.logs = true;
+    tools.logging_plugin = "test";
     tools.renew();
   }
 
