@@ -7,10 +7,6 @@
 
 namespace toolhost::plugin_runtime {
 
-Error refusal(std::string reason) {
-  return {Errc::kInvalidArgument, std::move(reason), {}};
-}
-
 Result<std::string> text_of(const char* text, std::size_t max_bytes, const std::string& what, bool required) {
   if (text == nullptr) {
     if (required) return refusal(what + " is NULL");

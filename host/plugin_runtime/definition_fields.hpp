@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json_schema.hpp"
@@ -13,7 +14,9 @@ namespace toolhost::plugin_runtime {
 constexpr std::size_t kMaxNameBytes = 200, kMaxDescriptionBytes = 16 * 1024, kMaxSchemaBytes = 256 * 1024;
 constexpr std::size_t kMaxElements = 1024;  // of any array that a plugin ends with NULL
 
-Error refusal(std::string reason);
+inline Error refusal(std::string reason) {
+  return {Errc::kInvalidArgument, std::move(reason), {}};
+}
 
 /// A static string of the plugin, bounded and checked; empty for a NULL that is not required.
 Result<std::string> text_of(const char* text, std::size_t max_bytes, const std::string& what, bool required = true);

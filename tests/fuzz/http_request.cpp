@@ -2,6 +2,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/lower.hpp"
 #include "require.hpp"
 #include "transport/origin_policy.hpp"
 #include "transport/request_parser.hpp"
@@ -61,7 +62,8 @@ void judge(std::string_view bytes) {
   const auto request = parser.request(buffer, "127.0.0.1");
   static const transport::OriginPolicy policy({.allowed_origins = {"https://inspector.example"}});
   const auto* refusal = policy.check(request.origin, request.host);
-  require(refusal != nullptr || request.origin.empty() || request.origin == "https://inspector.example" ||
+  require(refusal != nullptr || request.origin.empty() ||
+              equals_ignoring_case(request.origin, "https://inspector.example") ||
               request.origin.find("localhost") != std::string_view::npos ||
               request.origin.find("127.0.0.1") != std::string_view::npos ||
               request.origin.find("[::1]") != std::string_view::npos,
