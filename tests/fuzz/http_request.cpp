@@ -29,7 +29,10 @@ std::string read(std::string_view bytes, std::size_t step) {
     if (progress <= RequestParser::Progress::kBody) progress = parser.feed(buffer);
   }
   std::string all = std::to_string(static_cast<int>(progress));
-  if (progress == RequestParser::Progress::kRefused) return all + std::to_string(parser.refusal().status);
+  if (progress == RequestParser::Progress::kRefused) {
+    // Too long and wrong besides: which of the two is seen first depends on where it is cut.
+    return bytes.size() > kMaxHead ? all : all + std::to_string(parser.refusal().status);
+  }
   if (progress != RequestParser::Progress::kComplete) return all;
 
   require(parser.size() <= buffer.size(), "a request ends within the bytes that came");
