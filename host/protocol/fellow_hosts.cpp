@@ -17,6 +17,7 @@ using plugin_runtime::CatalogChange;
 using plugin_runtime::LogLevel;
 using storage::StreamStore;
 
+constexpr std::size_t kMostNonces = 256;  // a letter that comes twice does so at once
 constexpr int kLeastLevel = static_cast<int>(LogLevel::kDebug), kHighestLevel = static_cast<int>(LogLevel::kEmergency);
 
 std::optional<LogLevel> level_of(std::optional<std::int64_t> number) noexcept {
@@ -43,8 +44,9 @@ std::string letter_about(std::string_view kind, KeyId key, std::string_view sess
 }  // namespace
 
 FellowHosts::FellowHosts(Dispatcher& dispatcher, const access::Gatekeeper& gatekeeper,
-                         std::shared_ptr<SessionTable> sessions, StreamTable& streams, StreamResume& resume)
-    : gatekeeper_(gatekeeper), sessions_(std::move(sessions)), store_(streams.store), resume_(resume) {
+                         std::shared_ptr<SessionTable> sessions, StreamTable& streams, StreamResume& resume,
+                         observability::EventSink& events)
+    : gatekeeper_(gatekeeper), sessions_(std::move(sessions)), store_(streams.store), resume_(resume), events_(events) {
   if (store_ == nullptr) return;
   // They know each other's calls and streams by the hosts' numbers.
   sessions_->set_host(store_->host());
@@ -72,7 +74,8 @@ void FellowHosts::join(Handlers handlers, std::chrono::minutes remembered) {
 
 void FellowHosts::recall(const SessionPtr& session) {
   if (store_ == nullptr) return;
-  session->begin_recall(store_->is_available());
+  session->begin_recall();
+  if (!store_->is_available()) session->stop_waiting_for_recall();
   store_->find_wishes(session->key(), access::sha256(session->wishes_name()),
                       [session](const std::vector<StreamStore::Wish>& found) {
                         std::optional<LogLevel> level;
@@ -92,6 +95,7 @@ void FellowHosts::wished(const Session& session, const Wish& wish) {
   if (wish.level) level = static_cast<int>(*wish.level);
   store_->note_wish(session.key(), access::sha256(session.wishes_name()),
                     {.uri = std::string(wish.uri), .level = level, .is_withdrawn = wish.is_withdrawn});
+  if (session.is_of_sse()) return;
   store_->send_others(letter_about("wish", session.key(), session.id(), [&](JsonWriter& json) {
     json.member("uri", wish.uri).key("withdrawn").integer(wish.is_withdrawn ? 1 : 0);
     if (level) json.key("level").integer(*level);
@@ -99,21 +103,25 @@ void FellowHosts::wished(const Session& session, const Wish& wish) {
 }
 
 void FellowHosts::cancelled_elsewhere(const Session& session, std::string_view request_id) noexcept {
-  if (!store_->has_others()) return;
+  if (session.id().empty() || session.is_of_sse() || !store_->has_others()) return;
   store_->send_others(letter_about("cancelled", session.key(), session.id(),
                                    [&](JsonWriter& json) { json.member("request", request_id); }));
 }
 
-bool FellowHosts::pass_on(const Caller& caller, std::string_view session_id, std::string_view body,
-                          std::string_view version) {
+FellowHosts::Passing FellowHosts::pass_on(const Caller& caller, std::string_view session_id, std::string_view body,
+                                          std::string_view version) {
   // The rights of an access token are the token's own: only who sees it can tell.
-  if (store_ == nullptr || value(caller.key_id) < 0) return false;
+  if (store_ == nullptr || value(caller.key_id) < 0) return Passing::kNobody;
   const auto facts = sessions_->facts_of(caller, session_id);
-  if (!facts || facts->kind != SessionFacts::Kind::kSse || !store_->is_living(facts->host)) return false;
-  store_->send(facts->host, letter_about("message", caller.key_id, session_id, [&](JsonWriter& json) {
-                 json.member("body", body).member("version", version);
-               }));
-  return true;
+  if (!facts || facts->kind != SessionFacts::Kind::kSse || facts->host == store_->host()) return Passing::kNobody;
+  if (!store_->is_available()) return Passing::kNotNow;
+  if (!store_->is_living(facts->host)) return Passing::kNobody;
+  auto letter = letter_about("message", caller.key_id, session_id, [&](JsonWriter& json) {
+    // A letter may come twice, when the connection to the database is lost while it is written.
+    json.member("nonce", random_id()).member("body", body);
+    if (parse_revision(version)) json.member("version", version);
+  });
+  return store_->send_lesser(facts->host, std::move(letter)) ? Passing::kPassed : Passing::kNotNow;
 }
 
 void FellowHosts::tell_changed(const CatalogChange& change) {
@@ -141,12 +149,21 @@ void FellowHosts::on_message(std::string message) {
   const auto document = json::acquire_document();
   const auto letter = document->parse(message);
   if (!letter) return;  // of a newer host
-  const auto kind = json::text_in(*letter, "kind").value_or("");
-  if (kind == "message") return take_message(*letter);
-  if (kind == "wish") return take_wish(*letter);
-  if (kind == "cancelled") return take_cancellation(*letter);
-  if (kind == "changed") return take_change(*letter);
-  resume_.take_letter(kind, *letter);
+  try {
+    take_letter(*letter);
+  } catch (const std::exception& error) {  // as on an I/O thread: it is one client's
+    const auto text = std::string("a message of another host failed: ") + error.what();
+    events_.emit(observability::HostNotice{observability::Severity::kError, "streams", text});
+  }
+}
+
+void FellowHosts::take_letter(const json::Value& letter) {
+  const auto kind = json::text_in(letter, "kind").value_or("");
+  if (kind == "message") return take_message(letter);
+  if (kind == "wish") return take_wish(letter);
+  if (kind == "cancelled") return take_cancellation(letter);
+  if (kind == "changed") return take_change(letter);
+  resume_.take_letter(kind, letter);
 }
 
 SessionPtr FellowHosts::session_of(const json::Value& letter) const {
@@ -160,6 +177,10 @@ SessionPtr FellowHosts::session_of(const json::Value& letter) const {
 void FellowHosts::take_message(const json::Value& letter) {
   const auto session = session_of(letter);
   if (session == nullptr) return;  // its client has left meanwhile
+  const auto nonce = json::text_in(letter, "nonce").value_or("");
+  if (std::ranges::find(nonces_, nonce) != nonces_.end()) return;
+  nonces_.emplace_back(nonce);
+  if (nonces_.size() > kMostNonces) nonces_.pop_front();
   const auto callers = gatekeeper_.callers_of(session->key());
   if (callers.empty()) return;
   handlers_.message(session, callers.front(), json::text_in(letter, "body").value_or(""),

@@ -1,10 +1,12 @@
 #pragma once
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "access/gatekeeper.hpp"
+#include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/dispatcher.hpp"
 #include "protocol/session.hpp"
@@ -21,7 +23,7 @@ namespace toolhost::protocol {
 class FellowHosts final : public SessionObserver, public storage::StreamStore::Listener {
  public:
   FellowHosts(Dispatcher& dispatcher, const access::Gatekeeper& gatekeeper, std::shared_ptr<SessionTable> sessions,
-              StreamTable& streams, StreamResume& resume);
+              StreamTable& streams, StreamResume& resume, observability::EventSink& events);
   ~FellowHosts() override;
   FellowHosts(const FellowHosts&) = delete;
   FellowHosts& operator=(const FellowHosts&) = delete;
@@ -39,8 +41,14 @@ class FellowHosts final : public SessionObserver, public storage::StreamStore::L
 
   /// What the client of a session has said before, to this host or to another one, is looked up and added to it.
   void recall(const SessionPtr& session);
-  /// A message for a session of HTTP with SSE that this host does not know. False when nobody who lives has it.
-  bool pass_on(const Caller& caller, std::string_view session_id, std::string_view body, std::string_view version);
+  /// /// A message for a session of HTTP with SSE whose stream is not here goes to the host that has made the session.
+  /// Should the stream be gone there, nobody hears of it.
+  enum class Passing {
+    kPassed,
+    kNobody,  ///< it is no session of another host, or that host does not live
+    kNotNow,  ///< the database does not answer, or too much waits for it
+  };
+  Passing pass_on(const Caller& caller, std::string_view session_id, std::string_view body, std::string_view version);
   /// A resource has changed, as a plugin of this host says.
   void tell_changed(const plugin_runtime::CatalogChange& change);
 
@@ -53,6 +61,7 @@ class FellowHosts final : public SessionObserver, public storage::StreamStore::L
   void on_tick() override;
 
  private:
+  void take_letter(const json::Value& letter);
   void take_message(const json::Value& letter);
   void take_wish(const json::Value& letter);
   void take_cancellation(const json::Value& letter);
@@ -63,7 +72,9 @@ class FellowHosts final : public SessionObserver, public storage::StreamStore::L
   const std::shared_ptr<SessionTable> sessions_;
   storage::StreamStore* const store_;  ///< null: there are no others
   StreamResume& resume_;
+  observability::EventSink& events_;
   Handlers handlers_;
+  std::deque<std::string> nonces_;  ///< of the latest messages that were passed on to this host; the store's thread
 };
 
 }  // namespace toolhost::protocol

@@ -82,7 +82,7 @@ class McpOverHttp final : public McpEndpoint {
         dispatcher_(config, gatekeeper, plugins, events),
         streams_(std::make_shared<StreamTable>(config.sealing_key, config.streams, config.stream_store)),
         resume_(dispatcher_, streams_),
-        fellows_(dispatcher_, gatekeeper, sessions_, *streams_, resume_),
+        fellows_(dispatcher_, gatekeeper, sessions_, *streams_, resume_, events),
         streamable_(dispatcher_, sessions_, streams_, resume_),
         sse_(dispatcher_, sessions_, streams_, resume_, fellows_) {
     fellows_.join({.message = [this](const SessionPtr& session, const CallerPtr& caller, std::string_view body,

@@ -37,9 +37,10 @@ Session::Session(std::string id, const Caller& caller, const SessionFacts& facts
       key_(caller.key_id),
       tenant_(caller.tenant_id),
       stream_id_(random_bytes()),
+      is_of_sse_(facts.kind == SessionFacts::Kind::kSse),
       revision_(facts.revision ? static_cast<int>(*facts.revision) : -1),
       capabilities_(facts.capabilities.bits()),
-      wishes_name_(facts.kind == SessionFacts::Kind::kSse ? stream_id_ : id_) {}
+      wishes_name_(is_of_sse_ ? stream_id_ : id_) {}
 
 std::optional<Revision> Session::revision() const noexcept {
   const int revision = revision_.load(std::memory_order_relaxed);
@@ -85,13 +86,14 @@ bool Session::subscribe_locked(std::string uri) {
   return true;
 }
 
-void Session::unsubscribe(std::string_view uri) {
+bool Session::unsubscribe(std::string_view uri) {
   const std::lock_guard lock(mutex_);
-  if (forgone_) forgone_->emplace(uri);
+  if (forgone_ && forgone_->size() < kMostSubscriptions) forgone_->emplace(uri);
   const auto found = subscriptions_.find(uri);
-  if (found == subscriptions_.end()) return;
+  if (found == subscriptions_.end()) return forgone_.has_value();
   subscription_bytes_ -= found->size();
   subscriptions_.erase(found);
+  return true;
 }
 
 bool Session::is_subscribed(std::string_view uri) const {
@@ -109,18 +111,19 @@ void Session::set_wishes_name(std::string name) {
   wishes_name_ = std::move(name);
 }
 
-void Session::begin_recall(bool waits) {
+void Session::begin_recall() {
   const std::lock_guard lock(mutex_);
-  forgone_.emplace();
-  waits_for_recall_.store(waits, std::memory_order_release);
+  if (!forgone_) forgone_.emplace();
+  waits_for_recall_.store(true, std::memory_order_release);
 }
 
 void Session::recall(std::optional<plugin_runtime::LogLevel> level, std::vector<std::string> uris) {
   const std::lock_guard lock(mutex_);
   int unsaid = -1;
   if (level) log_level_.compare_exchange_strong(unsaid, static_cast<int>(*level));
+  const bool knows_all = forgone_ && forgone_->size() < kMostSubscriptions;
   for (auto& uri : uris)
-    if (!forgone_ || !forgone_->contains(uri)) subscribe_locked(std::move(uri));
+    if (knows_all && !forgone_->contains(uri)) subscribe_locked(std::move(uri));
   forgone_.reset();
   stop_waiting_for_recall();
 }
@@ -207,6 +210,7 @@ void Session::end(StopReason reason) noexcept {
     // Nobody comes back for these, and the session may stay known for long.
     subscriptions_.clear();
     subscription_bytes_ = 0;
+    forgone_.reset();
     told_.clear();
     told_bytes_ = 0;
   }
@@ -280,8 +284,9 @@ SessionPtr SessionTable::find(const Caller& caller, std::string_view id, Clock::
   const auto facts = seal_.open(caller.key_id, id);
   if (!facts || facts->kind != SessionFacts::Kind::kHttp || is_forgotten(id)) return nullptr;
   const auto recovered = std::make_shared<Session>(std::string(id), caller, *facts);
-  if (on_recovered_) on_recovered_(recovered);
+  if (on_recovered_) recovered->begin_recall();
   auto session = enter(recovered, now);
+  if (session == recovered && on_recovered_) on_recovered_(session);
   return session->ended() ? nullptr : session;
 }
 

@@ -85,15 +85,19 @@ class Session {
 
   /// Of resources. False: the session has a thousand already, or 256 KiB of their URIs, or it has ended.
   bool subscribe(std::string uri);
-  void unsubscribe(std::string_view uri);
+  /// False: it was not followed.
+  bool unsubscribe(std::string_view uri);
   [[nodiscard]] bool is_subscribed(std::string_view uri) const;
+
+  // /// Of HTTP with SSE: it is where its stream is, and nowhere else.
+  [[nodiscard]] bool is_of_sse() const noexcept { return is_of_sse_; }
 
   // What its client wants to be told outlives the host that the client has told it:
   /// Under which name; the id of Streamable HTTP, with HTTP and SSE that of the stream on which it was initialized.
   [[nodiscard]] std::string wishes_name() const;
   void set_wishes_name(std::string name);
-  /// From now on recall() is to come. `waits`: soon enough to wait for.
-  void begin_recall(bool waits);
+  /// /// From now on recall() is to come, soon enough to wait for.
+  void begin_recall();
   /// What its client had said; what it has said since goes before.
   void recall(std::optional<plugin_runtime::LogLevel> level, std::vector<std::string> uris);
   [[nodiscard]] bool waits_for_recall() const noexcept { return waits_for_recall_.load(std::memory_order_acquire); }
@@ -136,6 +140,7 @@ class Session {
   const KeyId key_;
   const TenantId tenant_;
   const std::string stream_id_;
+  const bool is_of_sse_;
   std::atomic<int> revision_;  ///< -1 before `initialize`
   std::atomic<std::uint16_t> capabilities_;
   std::atomic<int> log_level_{-1};
@@ -143,7 +148,8 @@ class Session {
 
   mutable std::mutex mutex_;
   std::string wishes_name_;
-  std::optional<std::set<std::string, std::less<>>> forgone_;  ///< unsubscribed while recall() is to come
+  /// Unsubscribed while recall() is to come; when they are too many, it brings no resources.
+  std::optional<std::set<std::string, std::less<>>> forgone_;
   std::map<std::string, std::weak_ptr<OpenCall>> calls_;
   std::set<std::string, std::less<>> subscriptions_;
   std::size_t subscription_bytes_ = 0;
@@ -240,7 +246,7 @@ class SessionTable {
   void set_host(std::uint32_t number) noexcept { host_.store(number, std::memory_order_relaxed); }
   /// Called with the id of each session that its client ends. Before requests come.
   void on_ended(std::function<void(KeyId key, const std::string& id)> callback) { on_ended_ = std::move(callback); }
-  /// Called with each session that find() has recovered, before anybody else has it. Likewise.
+  /// Called with each session that find() has recovered, behind begin_recall(). Likewise.
   void on_recovered(std::function<void(const SessionPtr&)> callback) { on_recovered_ = std::move(callback); }
   /// A session of this key has been ended, here or on another host: its id (`hash`: SHA-256) is unknown until `until`.
   void forget(KeyId key, const std::array<std::uint8_t, 32>& hash, std::chrono::system_clock::time_point until);

@@ -13,8 +13,9 @@ void Dispatcher::set_level(Message&& request, const RequestContext& context, Rep
         context));
   // Clients without a session share one: none sets the level of the others.
   if (!context.shares_session) {
+    const bool is_new = context.session->log_level() != level;
     context.session->set_log_level(*level);
-    tell_observer(context, {.uri = {}, .level = level});
+    if (is_new) tell_observer(context, {.uri = {}, .level = level});
   }
   sink(encode_result(request.id, "{}"));
 }
@@ -30,13 +31,14 @@ void Dispatcher::subscribe(Message&& request, const RequestContext& context, Rep
   if (!may_read(*context.caller, *uri))
     return sink(encode_error(resource_not_found(request.id, *uri, context.revision), context.revision));
   if (!context.shares_session) {
+    const bool is_new = !context.session->is_subscribed(*uri);
     if (!context.session->subscribe(std::string(*uri)))
       return sink(encode_error(
           {RpcCode::kInternalError,
            "This session follows as many resources as it may (1,000, or 256 KiB of URIs); unsubscribe from some",
            request.id},
           context.revision));
-    tell_observer(context, {.uri = *uri, .level = {}});
+    if (is_new) tell_observer(context, {.uri = *uri, .level = {}});
   }
   sink(encode_result(request.id, "{}"));
 }
@@ -45,10 +47,9 @@ void Dispatcher::unsubscribe(Message&& request, const RequestContext& context, R
   if (!capabilities_for(*context.caller).resources) return sink(method_not_found(request, context));
   const auto uri = text_param(request, "uri");
   if (!uri) return sink(invalid_params(request, "Invalid params: \"uri\" must be a string", context));
-  if (!context.shares_session) {
-    context.session->unsubscribe(*uri);
-    if (uri->size() <= kLongestUri) tell_observer(context, {.uri = *uri, .level = {}, .is_withdrawn = true});
-  }
+  const bool may_be_followed = !uri->empty() && uri->size() <= kLongestUri && !context.shares_session;
+  if (may_be_followed && context.session->unsubscribe(*uri))
+    tell_observer(context, {.uri = *uri, .level = {}, .is_withdrawn = true});
   sink(encode_result(request.id, "{}"));
 }
 

@@ -95,8 +95,14 @@ void SseEndpoint::post(const HttpRequest& request, HttpResponse& response, const
   auto parsed = parse_message(request.body);
   if (const auto* const error = std::get_if<RpcError>(&parsed)) return respond_error(response, 400, *error);
   if (!is_here) {
-    if (!fellows_.pass_on(*caller, id, request.body, request.mcp_protocol_version))
-      return respond_session_not_found(response);
+    switch (fellows_.pass_on(*caller, id, request.body, request.mcp_protocol_version)) {
+      case FellowHosts::Passing::kNobody:
+        return respond_session_not_found(response);
+      case FellowHosts::Passing::kNotNow:
+        return respond_unavailable(response, "The host of this session cannot be reached now; try again shortly.");
+      case FellowHosts::Passing::kPassed:
+        break;
+    }
   } else if (!take_all(std::move(parsed), session, caller, request.body, request.mcp_protocol_version, response)) {
     return;
   }

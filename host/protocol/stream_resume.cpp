@@ -176,7 +176,7 @@ void StreamResume::pass_event(const json::Value& message) {
 void StreamResume::take_response(const Message& response, const Caller& caller, std::string_view text) {
   if (dispatcher_.take_response(response, caller.key_id) || streams_->store == nullptr) return;
   const auto host = host_of_question(response.id);
-  if (!host || *host == streams_->host()) return;
+  if (!host || !streams_->store->is_living(*host)) return;
   std::string out;
   JsonWriter(out)
       .begin_object()

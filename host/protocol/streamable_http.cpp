@@ -1,5 +1,6 @@
 #include "protocol/streamable_http.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -20,7 +21,7 @@ using transport::HttpRequest;
 using transport::HttpResponse;
 
 // For what the client of a recovered session has said before: the database answers within milliseconds, or is away.
-constexpr std::chrono::milliseconds kWaitForRecall{1000}, kLookForRecall{2};
+constexpr std::chrono::milliseconds kWaitForRecall{1000}, kFirstLook{2}, kLongestLook{50};
 
 }  // namespace
 
@@ -80,10 +81,12 @@ asio::awaitable<void> StreamableHttp::post(const HttpRequest& request, HttpRespo
 asio::awaitable<void> StreamableHttp::answer_recalled(Parsed parsed, RequestContext context, const HttpRequest& request,
                                                       HttpResponse& response) {
   const auto deadline = Deadline::after(kWaitForRecall);
+  auto pause = kFirstLook;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   while (context.session->waits_for_recall() && !deadline.has_passed()) {
-    timer.expires_after(kLookForRecall);
+    timer.expires_after(pause);
     co_await timer.async_wait(asio::use_awaitable);
+    pause = std::min(pause * 2, kLongestLook);
   }
   context.session->stop_waiting_for_recall();
   co_await answer(std::move(parsed), std::move(context), request, response);

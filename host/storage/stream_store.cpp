@@ -37,6 +37,9 @@ constexpr std::size_t kMostLesserJobs = 5'000;  // of what may rather be lost th
 constexpr std::size_t kMostQueuedBytes = std::size_t{64} * 1024 * 1024;
 constexpr int kMostAnswersOfKey = 10'000, kMostWishesOfKey = 10'000;
 constexpr std::size_t kMostAnnouncements = 10'000;
+// One after another, before something else has its turn.
+constexpr std::size_t kJobsInARow = 500, kAnnouncementsInARow = 500;
+constexpr int kLettersInARow = 200;
 // First half of the advisory locks that living hosts hold; the second is the host's number.
 constexpr const char* kHostLock = "1952739187";
 // Of the hosts that live, but for the one that asks.
@@ -122,6 +125,13 @@ class SqlStreamStore final : public StreamStore {
     });
   }
 
+  bool send_lesser(std::uint32_t host, std::string message) override {
+    const auto bytes = message.size();
+    return add_lesser(bytes, [this, host = std::to_string(host), message = std::move(message)] {
+      return put(host, message) && done(exec("notify toolhost_host_" + host));
+    });
+  }
+
   void send_others(std::string message) override {
     if (!has_others()) return;
     const auto bytes = message.size();
@@ -137,7 +147,7 @@ class SqlStreamStore final : public StreamStore {
 
   [[nodiscard]] bool is_living(std::uint32_t host) const override {
     const std::lock_guard lock(mutex_);
-    return others_.contains(host);
+    return is_available_ && others_.contains(host);
   }
 
   [[nodiscard]] bool has_others() const override {
@@ -164,6 +174,7 @@ class SqlStreamStore final : public StreamStore {
       const auto rows =
           exec("select uri, level from session_wishes where session_hash = $1 and key_id = $2", {hash, key});
       if (!done(rows)) return false;
+      if (PQresultStatus(rows.get()) != PGRES_TUPLES_OK) return true;
       std::vector<Wish> wishes;
       for (int row = 0; row < PQntuples(rows.get()); ++row) {
         std::optional<int> level;
@@ -227,12 +238,13 @@ class SqlStreamStore final : public StreamStore {
   }
 
   /// Nothing, when as many wait as may before answers.
-  void add_lesser(std::size_t bytes, std::function<bool()> run) {
+  bool add_lesser(std::size_t bytes, std::function<bool()> run) {
     {
       const std::lock_guard lock(mutex_);
-      if (jobs_.size() >= kMostLesserJobs || job_bytes_ + bytes > kMostQueuedBytes / 2) return;
+      if (jobs_.size() >= kMostLesserJobs || job_bytes_ + bytes > kMostQueuedBytes / 2) return false;
     }
     add(bytes, std::move(run));
+    return true;
   }
 
   // With the lock.
@@ -314,8 +326,13 @@ class SqlStreamStore final : public StreamStore {
       if (!do_jobs() || !do_chores()) return false;
       // What came along with an answer wakes nobody.
       note_notifications();
-    } while (has_letters_ || !knows_sessions_);
+    } while (has_letters_ || !knows_sessions_ || has_work());
     return true;
+  }
+
+  bool has_work() {
+    const std::lock_guard lock(mutex_);
+    return !jobs_.empty() || !announcements_.empty();
   }
 
   bool do_chores() {
@@ -326,7 +343,7 @@ class SqlStreamStore final : public StreamStore {
   }
 
   bool do_jobs() {
-    for (;;) {
+    for (std::size_t count = 0; count < kJobsInARow; ++count) {
       Job job;
       {
         const std::lock_guard lock(mutex_);
@@ -339,6 +356,7 @@ class SqlStreamStore final : public StreamStore {
       jobs_.push_front(std::move(job));
       return false;
     }
+    return true;
   }
 
   void note_notifications() {
@@ -398,8 +416,10 @@ class SqlStreamStore final : public StreamStore {
     std::vector<std::string> messages;
     {
       const std::lock_guard lock(mutex_);
-      messages.assign(announcements_.begin(), announcements_.end());
-      announcements_.clear();
+      const auto count = std::min(announcements_.size(), kAnnouncementsInARow);
+      const auto end = std::next(announcements_.begin(), static_cast<std::ptrdiff_t>(count));
+      messages.assign(announcements_.begin(), end);
+      announcements_.erase(announcements_.begin(), end);
     }
     if (messages.empty() || tell_others(messages)) return true;
     const std::lock_guard lock(mutex_);
@@ -423,11 +443,11 @@ class SqlStreamStore final : public StreamStore {
 
   bool take_letters() {
     const auto rows = exec(
-        "with taken as (delete from host_messages where host = $1 returning id, message) "
-        "select message from taken order by id",
-        {std::to_string(host_)});
+        "with taken as (delete from host_messages where id in (select id from host_messages where host = $1 "
+        "order by id limit $2) returning id, message) select message from taken order by id",
+        {std::to_string(host_), std::to_string(kLettersInARow)});
     if (!done(rows)) return false;
-    has_letters_ = false;
+    has_letters_ = PQntuples(rows.get()) == kLettersInARow;
     const std::lock_guard lock(listener_mutex_);
     for (int row = 0; row < PQntuples(rows.get()) && listener_ != nullptr; ++row)
       listener_->on_message(PQgetvalue(rows.get(), row, 0));
@@ -448,7 +468,8 @@ class SqlStreamStore final : public StreamStore {
            done(exec("delete from ended_sessions where expires_at < now()")) &&
            done(exec("delete from session_wishes where told_at < now() - interval '30 days'")) &&
            done(exec("delete from session_wishes w using (select session_hash, uri, row_number() over (partition by "
-                     "key_id order by told_at desc) as place from session_wishes) old where place > $1 and "
+                     "key_id order by told_at desc) as place from session_wishes where key_id in (select key_id from "
+                     "session_wishes group by key_id having count(*) > $1)) old where place > $1 and "
                      "w.session_hash = old.session_hash and w.uri = old.uri",
                      {std::to_string(kMostWishesOfKey)})) &&
            done(exec("delete from host_messages where created_at < now() - interval '10 minutes'")) &&
@@ -505,7 +526,8 @@ class SqlStreamStore final : public StreamStore {
     return false;
   }
 
-  /// The number that the host has had before a connection was lost stays its own: nobody else is given it.
+  /// The number that the host has had before a connection was lost stays its own: nobody else is given it. Others may
+  /// have taken it for dead meanwhile, and swept it out.
   bool take_number() {
     if (!done(exec(kSettings))) return false;
     if (host_ == 0) {
@@ -516,6 +538,8 @@ class SqlStreamStore final : public StreamStore {
     const auto text = std::to_string(host_);
     const auto lock = exec("select pg_try_advisory_lock($1, $2)", {kHostLock, text});
     return PQresultStatus(lock.get()) == PGRES_TUPLES_OK && *PQgetvalue(lock.get(), 0, 0) == 't' &&
+           done(
+               exec("insert into hosts (number) overriding system value values ($1) on conflict do nothing", {text})) &&
            done(exec("listen toolhost_host_" + text)) && done(exec("notify toolhost_sessions"));
   }
 

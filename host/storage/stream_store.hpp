@@ -20,8 +20,8 @@ namespace toolhost::storage {
 /// clients may come back for, sessions that were ended, what clients want to be told, messages from host to host. One
 /// connection and thread of its own, which is the only one that ever waits for the database: whatever is asked for is
 /// queued, and answered on that thread. While the database is away, what is queued waits, up to 10,000 things and 64
-/// MiB; then the oldest are dropped. Wishes, and what goes to all others, are dropped from half of that on. The
-/// beginning and the end of that are told (HostNotice).
+/// MiB; then the oldest are dropped. Wishes, what goes to all others and send_lesser() are dropped from half of that
+/// on. The beginning and the end of that are told (HostNotice).
 class StreamStore {
  public:
   using Clock = std::chrono::system_clock;
@@ -90,10 +90,12 @@ class StreamStore {
   virtual void send(std::uint32_t host, std::string message) = 0;
   /// To every other host that is alive.
   virtual void send_others(std::string message) = 0;
+  /// To one host, of something that may rather be lost than an answer. False when as many wait as may before answers.
+  virtual bool send_lesser(std::uint32_t host, std::string message) = 0;
   /// The same of something that is worth telling once however often it happens: what waits is not queued again. Up to
   /// 10,000 different ones wait; further ones are dropped.
   virtual void announce(std::string message) = 0;
-  /// Whether this other host lives, as was known a second ago.
+  /// /// Whether this other host lives, as was known a second ago; false while the database does not answer.
   [[nodiscard]] virtual bool is_living(std::uint32_t host) const = 0;
   [[nodiscard]] virtual bool has_others() const = 0;
 
@@ -105,7 +107,7 @@ class StreamStore {
   };
   /// Remembers it for 30 days, and of a key's the latest 10,000.
   virtual void note_wish(KeyId key, const SessionHash& session, Wish wish) = 0;
-  /// `on_found` is called like a Listener, as soon as the database has answered.
+  /// /// `on_found` is called like a Listener, as soon as the database has answered; never when it refuses to.
   virtual void find_wishes(KeyId key, const SessionHash& session, std::function<void(std::vector<Wish>)> on_found) = 0;
 
   virtual void end_session(KeyId key, const SessionHash& id, Clock::time_point until) = 0;

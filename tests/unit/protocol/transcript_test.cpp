@@ -107,7 +107,7 @@ class Transcript : public testing::TestWithParam<std::filesystem::path> {
   Dispatcher dispatcher_{config(), gatekeeper_, plugins_, events_};
   const std::shared_ptr<StreamTable> streams_ = std::make_shared<StreamTable>(sealing_key_, StreamsConfig{}, nullptr);
   StreamResume resume_{dispatcher_, streams_};
-  FellowHosts fellows_{dispatcher_, gatekeeper_, sessions_, *streams_, resume_};
+  FellowHosts fellows_{dispatcher_, gatekeeper_, sessions_, *streams_, resume_, events_};
   SseEndpoint endpoint_{dispatcher_, sessions_, streams_, resume_, fellows_};
   const CallerPtr caller_ = fakes::caller(1);
   const std::shared_ptr<fakes::RecordingStream> stream_ = std::make_shared<fakes::RecordingStream>();
