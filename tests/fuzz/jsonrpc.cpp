@@ -10,7 +10,9 @@ namespace {
 
 void look_at(const protocol::Message& message) {
   using Kind = protocol::Message::Kind;
-  require((message.kind == Kind::kNotification) == message.id.empty(), "only notifications have no id");
+  // A response may have the id null.
+  require(message.kind == Kind::kResponse || (message.kind == Kind::kNotification) == message.id.empty(),
+          "of requests and notifications only these have no id");
   require(message.kind != Kind::kResponse || message.method.empty(), "a response has no method");
   if (message.params) json::to_text(*message.params);
   if (message.kind != Kind::kRequest) return;
