@@ -41,7 +41,7 @@ class FellowHosts final : public SessionObserver, public storage::StreamStore::L
 
   /// What the client of a session has said before, to this host or to another one, is looked up and added to it.
   void recall(const SessionPtr& session);
-  /// /// A message for a session of HTTP with SSE whose stream is not here goes to the host that has made the session.
+  /// A message for a session of HTTP with SSE whose stream is not here goes to the host that has made the session.
   /// Should the stream be gone there, nobody hears of it.
   enum class Passing {
     kPassed,

@@ -96,7 +96,7 @@ class Session {
   /// Under which name; the id of Streamable HTTP, with HTTP and SSE that of the stream on which it was initialized.
   [[nodiscard]] std::string wishes_name() const;
   void set_wishes_name(std::string name);
-  /// /// From now on recall() is to come, soon enough to wait for.
+  /// From now on recall() is to come, soon enough to wait for.
   void begin_recall();
   /// What its client had said; what it has said since goes before.
   void recall(std::optional<plugin_runtime::LogLevel> level, std::vector<std::string> uris);

@@ -237,7 +237,7 @@ class SqlStreamStore final : public StreamStore {
              "became of their calls cannot be told any more");
   }
 
-  /// Nothing, when as many wait as may before answers.
+  /// False, and nothing, when as many wait as may before answers.
   bool add_lesser(std::size_t bytes, std::function<bool()> run) {
     {
       const std::lock_guard lock(mutex_);

@@ -95,7 +95,7 @@ class StreamStore {
   /// The same of something that is worth telling once however often it happens: what waits is not queued again. Up to
   /// 10,000 different ones wait; further ones are dropped.
   virtual void announce(std::string message) = 0;
-  /// /// Whether this other host lives, as was known a second ago; false while the database does not answer.
+  /// Whether this other host lives, as was known a second ago; false while the database does not answer.
   [[nodiscard]] virtual bool is_living(std::uint32_t host) const = 0;
   [[nodiscard]] virtual bool has_others() const = 0;
 
@@ -107,7 +107,7 @@ class StreamStore {
   };
   /// Remembers it for 30 days, and of a key's the latest 10,000.
   virtual void note_wish(KeyId key, const SessionHash& session, Wish wish) = 0;
-  /// /// `on_found` is called like a Listener, as soon as the database has answered; never when it refuses to.
+  /// `on_found` is called like a Listener, as soon as the database has answered; never when it refuses to.
   virtual void find_wishes(KeyId key, const SessionHash& session, std::function<void(std::vector<Wish>)> on_found) = 0;
 
   virtual void end_session(KeyId key, const SessionHash& id, Clock::time_point until) = 0;
