@@ -156,17 +156,19 @@ RequestParser::Progress RequestParser::parse_chunks(ReadBuffer& buffer) {
   base_ = buffer.data();
   error_code ec;
   while (!ec && !is_done() && buffer.size() - parsed_ >= kShortestRest) {
-    parsed_ += put({base_ + parsed_, buffer.size() - parsed_}, ec);
+    framing_begin_ = base_ + parsed_;
+    parsed_ += put({framing_begin_, buffer.size() - parsed_}, ec);
+    framing_ += static_cast<std::size_t>(base_ + parsed_ - framing_begin_);
   }
   // on_chunk_body_impl has moved the data to the front; the framing between it and the unread rest goes.
   buffer.erase(size(), parsed_);
   parsed_ = size();
-  if (is_done()) return Progress::kComplete;
   if (refusal_) return Progress::kRefused;
   if (ec && ec != http::error::need_more) return refuse(kBadChunk);
-  // A chunk header or a trailer has to end somewhere.
-  if (buffer.size() - parsed_ > max_head_bytes_) return refuse(kHeadTooLarge);
-  return Progress::kBody;
+  // A chunk header or a trailer has to end somewhere, in however many pieces it comes.
+  const std::size_t rest = ec == http::error::need_more ? buffer.size() - parsed_ : 0;
+  if (framing_ + rest > max_head_bytes_) return refuse(kHeadTooLarge);
+  return is_done() ? Progress::kComplete : Progress::kBody;
 }
 
 std::size_t RequestParser::missing_bytes(const ReadBuffer& buffer) const noexcept {
@@ -377,7 +379,10 @@ void RequestParser::on_chunk_header_impl(std::uint64_t size, string_view, error_
   if (size > max_body_bytes_ - body_bytes_) refuse(kBodyTooLarge, ec);
 }
 
-std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, string_view data, error_code&) {
+std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, string_view data, error_code& ec) {
+  if (framing_ + static_cast<std::size_t>(data.data() - framing_begin_) > max_head_bytes_) refuse(kHeadTooLarge, ec);
+  framing_ = 0;
+  framing_begin_ = data.data() + data.size();
   std::memmove(base_ + head_bytes_ + body_bytes_, data.data(), data.size());
   body_bytes_ += data.size();
   return data.size();

@@ -111,10 +111,12 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   const std::size_t max_head_bytes_;
   const std::size_t max_body_bytes_;
-  char* base_ = nullptr;        ///< start of the request during feed()
-  std::size_t available_ = 0;   ///< bytes at base_ while the head is parsed
-  std::size_t scanned_ = 0;     ///< bytes of the head without its end, seen so far
-  std::size_t parsed_ = 0;      ///< bytes that Beast's parser has taken
+  char* base_ = nullptr;       ///< start of the request during feed()
+  std::size_t available_ = 0;  ///< bytes at base_ while the head is parsed
+  std::size_t scanned_ = 0;    ///< bytes of the head without its end, seen so far
+  std::size_t parsed_ = 0;     ///< bytes that Beast's parser has taken
+  std::size_t framing_ = 0;    ///< of a chunked body: those of them behind the latest data, up to framing_begin_
+  const char* framing_begin_ = nullptr;
   std::size_t head_bytes_ = 0;  ///< 0 until the head is complete
   std::size_t body_bytes_ = 0;  ///< length when known, else what the chunks brought so far
   const Refusal* refusal_ = nullptr;

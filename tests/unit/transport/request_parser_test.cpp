@@ -204,6 +204,17 @@ TEST(RequestParser, ATrailerDecidesNothing) {
   EXPECT_EQ(parser.request(buffer, "").host, "h");
 }
 
+TEST(RequestParser, RefusesChunkHeadersAndTrailersLongerThanAHead) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string fits(kMaxHead - 100, 'x'), too_long(kMaxHead, 'x');
+  EXPECT_EQ(parse_both_ways(head + "3\r\nabc\r\n0\r\nTrailer: " + fits + "\r\n\r\n").summary, "2|/||h|abc");
+  expect_refused(431, head + "3\r\nabc\r\n0\r\nTrailer: " + too_long + "\r\n\r\n");
+  EXPECT_EQ(parse_both_ways(head + "3;e=" + fits + "\r\nabc\r\n3;e=" + fits + "\r\nabc\r\n0\r\n\r\n").summary,
+            "2|/||h|abcabc");
+  expect_refused(431, head + "3;e=" + too_long + "\r\nabc\r\n0\r\n\r\n");
+  expect_refused(431, head + "3\r\nabc\r\n3;e=" + too_long + "\r\nabc\r\n0\r\n\r\n");
+}
+
 TEST(RequestParser, RefusesWhatTwoReadersCouldReadDifferently) {
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n";
   expect_refused(400, head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
