@@ -1,8 +1,8 @@
 // What a connection receives: targets and header fields, chunks, and requests one behind the other.
 #include <cstring>
+#include <regex>
 #include <string>
 
-#include "base/lower.hpp"
 #include "require.hpp"
 #include "transport/origin_policy.hpp"
 #include "transport/request_parser.hpp"
@@ -65,12 +65,10 @@ void judge(std::string_view bytes) {
   const auto request = parser.request(buffer, "127.0.0.1");
   static const transport::OriginPolicy policy({.allowed_origins = {"https://inspector.example"}});
   const auto* refusal = policy.check(request.origin, request.host);
-  require(refusal != nullptr || request.origin.empty() ||
-              equals_ignoring_case(request.origin, "https://inspector.example") ||
-              request.origin.find("localhost") != std::string_view::npos ||
-              request.origin.find("127.0.0.1") != std::string_view::npos ||
-              request.origin.find("[::1]") != std::string_view::npos,
-          "no foreign origin is let in");
+  static const std::regex ours(R"(https://inspector\.example|https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]*)?)",
+                               std::regex::icase);
+  const std::string origin(request.origin);
+  require(refusal != nullptr || origin.empty() || std::regex_match(origin, ours), "no foreign origin is let in");
   for (const auto& fields : {transport::OriginPolicy::cors_fields(request.origin),
                              transport::OriginPolicy::preflight_fields(parser.requested_headers(buffer))})
     require(fields.find("\r\n\r\n") == std::string::npos, "no field ends the head of an answer");
