@@ -1,6 +1,9 @@
 #include "app/control_handlers.hpp"
 
+#include <optional>
+
 #include "app/explain.hpp"
+#include "app/plugin_reload.hpp"
 
 namespace toolhost::app {
 namespace {
@@ -23,6 +26,27 @@ std::string answer_reload(ConfigurationControl& control, const json::Value& requ
   return to_json(control.reload(ReloadTrigger::kCommand, dry_run));
 }
 
+/// What names the plugin; nothing when the request does not.
+std::optional<std::string> plugin_of(const json::Value& request) {
+  std::string_view id;
+  if (!read(request, "id", id) || id.empty()) return std::nullopt;
+  return std::string(id);
+}
+
+std::string answer_plugin(const plugin_runtime::PluginHost& plugins, const json::Value& request) {
+  const auto id = plugin_of(request);
+  if (!id) return wrong(R"("id" is the id of a plugin)");
+  const auto found = running_plugin(plugins, *id);
+  return found ? to_json(*found) : admin_error(found.error());
+}
+
+std::string answer_reload_plugin(ConfigurationControl& control, const json::Value& request) {
+  const auto id = plugin_of(request);
+  if (!id) return wrong(R"("id" is the id of a plugin)");
+  const auto report = control.reload_plugin(*id);
+  return report ? to_json(*report) : admin_error(report.error());
+}
+
 std::string answer_explain(const access::Gatekeeper& gatekeeper, const plugin_runtime::PluginHost& plugins,
                            const json::Value& request) {
   std::string_view key, tool;
@@ -42,6 +66,8 @@ AdminHandlers control_handlers(ConfigurationControl& control, const access::Gate
                                const plugin_runtime::PluginHost& plugins) {
   return {
       {"reload", [&control](const json::Value& request) { return answer_reload(control, request); }},
+      {"plugin", [&plugins](const json::Value& request) { return answer_plugin(plugins, request); }},
+      {"reload_plugin", [&control](const json::Value& request) { return answer_reload_plugin(control, request); }},
       {"explain",
        [&gatekeeper, &plugins](const json::Value& request) { return answer_explain(gatekeeper, plugins, request); }},
   };

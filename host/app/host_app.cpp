@@ -182,7 +182,7 @@ Result<> build_plugins(Host& host, const HostConfig& config, const access::Polic
   if (!plugin_config) return plugin_config.error();
   host.tenant_callers = std::make_shared<TenantCallers>(host.database.address, policy);
   plugin_config->job_callers = [callers = host.tenant_callers] { return callers->get(); };
-  auto plugins = plugin_runtime::PluginHost::start(*plugin_config, host.database.address, *host.events);
+  auto plugins = plugin_runtime::PluginHost::start(std::move(*plugin_config), host.database.address, *host.events);
   if (!plugins) return plugins.error();
   host.plugins = std::move(*plugins);
   const auto problems = check_against_plugins(config, *host.plugins);

@@ -35,6 +35,12 @@ void add_plugin_metrics(observability::Metrics& metrics, const plugin_runtime::P
                         &PluginLoad::max_workers));
   metrics.add(by_plugin("toolhost_plugin_lost_workers", "Workers whose handler has not returned after its deadline.",
                         plugins, &PluginLoad::lost_workers));
+  metrics.add(by_plugin("toolhost_plugin_retiring_instances", "Replaced instances that still end their calls.", plugins,
+                        &PluginLoad::retiring));
+  metrics.add(by_plugin("toolhost_plugin_versions", "Versions of the plugin in memory: none is ever unloaded.", plugins,
+                        &PluginLoad::versions));
+  metrics.add(by_plugin("toolhost_plugin_mapped_bytes", "Bytes of the files of these versions.", plugins,
+                        &PluginLoad::mapped_bytes));
   metrics.add(
       {"toolhost_plugin_serving", "1 when the plugin serves, 0 when it is refused or quarantined.", false, [&plugins] {
          std::vector<MetricSample> samples;

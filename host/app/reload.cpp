@@ -155,6 +155,13 @@ class Control final : public ConfigurationControl {
     return report;
   }
 
+  Result<PluginReloadReport> reload_plugin(std::string_view id) override {
+    const std::lock_guard lock(reload_mutex_);
+    const auto replaced = parts_.plugins.replace_plugin(id, wanted_of(id));
+    if (!replaced) return replaced.error();
+    return PluginReloadReport{.replaced = *replaced, .problems = check_against_plugins(*current_, parts_.plugins)};
+  }
+
   void request(ReloadTrigger trigger) override {
     {
       const std::lock_guard lock(state_mutex_);
@@ -173,6 +180,16 @@ class Control final : public ConfigurationControl {
   }
 
  private:
+  /// The plugin's entry of the configuration in force.
+  [[nodiscard]] plugin_runtime::PluginSpec wanted_of(std::string_view id) const {
+    for (const auto& info : parts_.plugins.plugins()) {
+      if (info.id != id) continue;
+      for (const auto& spec : current_->plugins.plugins)
+        if (plugin_file(*current_, spec).lexically_normal() == std::filesystem::path(info.file)) return spec;
+    }
+    return {};
+  }
+
   void serve_requests() {
     for (;;) {
       ReloadTrigger trigger{};

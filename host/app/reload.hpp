@@ -9,6 +9,7 @@
 #include "access/gatekeeper.hpp"
 #include "app/config/config_loader.hpp"
 #include "app/config/host_config.hpp"
+#include "app/plugin_reload.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "protocol/mcp_endpoint.hpp"
@@ -65,6 +66,9 @@ class ConfigurationControl {
   virtual ReloadReport reload(ReloadTrigger trigger, bool dry_run) = 0;
   /// The same, soon, on a thread of the control's own.
   virtual void request(ReloadTrigger trigger) = 0;
+  /// Puts what a plugin's file holds now in the place of what serves, as PluginHost::replace_plugin(), which see for
+  /// the errors; with the hashes that the configuration in force wants. Not while it is reloaded.
+  virtual Result<PluginReloadReport> reload_plugin(std::string_view id) = 0;
   /// Waits for a requested reload that runs; what is requested from now on is forgotten. Idempotent.
   virtual void stop() = 0;
 

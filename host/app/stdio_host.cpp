@@ -94,7 +94,7 @@ Result<> build_plugins(StdioHost& host, const HostConfig& config) {
   auto wanted = plugin_host_config(config);
   if (!wanted) return wanted.error();
   wanted->log_level = Severity::kWarning;
-  auto plugins = plugin_runtime::PluginHost::start(*wanted, host.database.address, *host.events);
+  auto plugins = plugin_runtime::PluginHost::start(std::move(*wanted), host.database.address, *host.events);
   if (!plugins) return plugins.error();
   host.plugins = std::move(*plugins);
   const auto problems = check_against_plugins(config, *host.plugins);

@@ -30,6 +30,10 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
     ToolBinding* binding = nullptr;
     th_host* host = nullptr;
     unsigned most_of_plugin = 1;  ///< how many jobs of its plugin may run at once
+
+    std::pair<std::string, std::string> name{};  ///< its plugin and its own, in every generation; replace() sets it
+
+    [[nodiscard]] const Tool& tool() const noexcept { return definition->definition.tool; }
   };
   using Callers = std::function<std::vector<CallerPtr>()>;
 
@@ -39,8 +43,11 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
   JobScheduler& operator=(const JobScheduler&) = delete;
 
   /// Once, before the first call of a tool. Starts a thread when a job is to be scheduled. `registry` keeps the jobs
-  /// alive; `callers` is asked on that thread, now and then, whom jobs run for.
+  /// alive; `callers` is asked on that thread, now and then, whom jobs run for. Throws std::system_error.
   void start(RegistryPtr registry, std::vector<Job> jobs, Callers callers);
+  /// The jobs of the next generation, whole. One that was there before stays due when it was, and while it runs the
+  /// next run waits for its end. As start(); one thread at a time.
+  void replace(RegistryPtr registry, std::vector<Job> jobs);
   /// Begins no job any more and cancels those that run, without waiting for their end. Idempotent.
   void stop();
 
@@ -48,9 +55,12 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
 
  private:
   using Clock = Deadline::Clock;
+  using JobPtr = std::shared_ptr<const Job>;
+  using JobName = decltype(Job::name);
   /// One job for one tenant.
   struct Slot {
-    const Job* job = nullptr;
+    JobPtr job;    ///< of the newest generation, which registry_ keeps alive
+    JobName name;  ///< outlives that
     CallerPtr caller;
     Clock::time_point due = Clock::time_point::max();  // max: nothing is due
     Clock::time_point began;
@@ -64,7 +74,7 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
   void run();
   void refresh(std::unique_lock<std::mutex>& lock);
   void adopt(const std::vector<CallerPtr>& callers);
-  void add_slot(const Job& job, const CallerPtr& caller, std::size_t index, std::size_t count);
+  void add_slot(const JobPtr& job, const CallerPtr& caller, std::size_t index, std::size_t count);
   SlotPtr next_due(Clock::time_point now);
   [[nodiscard]] Clock::time_point next_wake(Clock::time_point now) const;
   void begin(std::unique_lock<std::mutex>& lock, const SlotPtr& slot);
@@ -72,7 +82,6 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
   void schedule(const SlotPtr& slot, Clock::time_point due);
   [[nodiscard]] SlotPtr find(const Job& job, TenantId tenant) const;
 
-  std::vector<Job> jobs_;  // not changed after start()
   Callers callers_;
   std::atomic<bool> follows_writes_{false};
   std::thread thread_;
@@ -80,10 +89,11 @@ class JobScheduler final : public WriteObserver, public std::enable_shared_from_
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   RegistryPtr registry_;
-  std::map<std::pair<const Job*, TenantId>, SlotPtr> slots_;
+  std::vector<JobPtr> jobs_;  // of registry_
+  std::map<std::pair<JobName, TenantId>, SlotPtr> slots_;
   std::set<std::pair<Clock::time_point, SlotPtr>> due_;  // the slots that wait, by Slot::due
   std::set<TenantId> unknown_;                           // written for, and not among the slots yet
-  std::map<const th_host*, unsigned> running_of_;        // by plugin
+  std::map<std::string, unsigned> running_of_;           // by plugin
   unsigned running_ = 0;
   Clock::time_point refreshed_, next_refresh_;
   bool stopping_ = false;

@@ -3,6 +3,7 @@
 #include "plugin_runtime/plugin_definition.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/plugin_library.hpp"
+#include "plugin_runtime/plugin_offers.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
@@ -39,7 +40,12 @@ Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file
   if (!raw) return refused(raw.error());
   auto adopted = adopt_definition(*raw, checked->card, PluginHostConfig().default_timeout);
   if (!adopted) return refused(adopted.error());
-  PluginDescription description{.id = adopted->id, .tools = {}, .settings_schema = nullptr};
+  PluginDescription description{.id = adopted->id,
+                                .version = adopted->version,
+                                .sha256 = checked->sha256,
+                                .offers = offers_of(*adopted),
+                                .tools = {},
+                                .settings_schema = nullptr};
   for (const auto& tool : adopted->tools) description.tools.push_back(tool.tool.name);
   for (const auto& offered : adopted->resources) description.tools.push_back(offered.resource.read.name);
   for (const auto& offered : adopted->prompts) description.tools.push_back(offered.prompt.get.name);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <future>
-#include <map>
+#include <iterator>
 #include <system_error>
+#include <thread>
 
+#include "plugin_runtime/call_result.hpp"
 #include "plugin_runtime/job_runs.hpp"
 #include "plugin_runtime/job_scheduler.hpp"
 #include "plugin_runtime/plugin_instance.hpp"
@@ -19,6 +21,11 @@ namespace {
 using observability::EventSink;
 using observability::PluginIncident;
 using PluginPtr = std::shared_ptr<PluginInstance>;
+using Refused = PluginInstance::Refused;
+
+constexpr std::string_view kReplacedText =
+    "The plugin of this tool was replaced meanwhile by a version that does not have the tool, or whose tool does "
+    "something else. Nothing was saved. Fetch the list of tools anew.";
 
 PluginInfo describe(const CheckedFile& file) {
   PluginInfo info;
@@ -51,16 +58,69 @@ std::vector<OwnedName> owned_names(const PluginDefinition& definition) {
   return names;
 }
 
+/// Of these, what another plugin has already: refused.
+std::optional<Refused> taken_name(const PluginDefinition& definition, const std::string& file,
+                                  const std::vector<PluginPtr>& others) {
+  for (const auto& [what, key] : owned_names(definition)) {
+    for (const auto& other : others) {
+      const auto theirs = owned_names(other->definition());
+      if (std::find(theirs.begin(), theirs.end(), OwnedName(what, key)) == theirs.end()) continue;
+      return Refused{"duplicate-" + what,
+                     {Errc::kConflict,
+                      file + ": its " + what + " " + key + " exists already, in the plugin " + other->definition().id +
+                          "; load only one of the two",
+                      {}}};
+    }
+  }
+  return std::nullopt;
+}
+
+std::string counted(std::size_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string loaded_text(const PluginInfo& info, const PluginDefinition& definition) {
+  auto text = info.id + " " + info.version + " from " + info.file + " (sha256 " + info.sha256 + "), " +
+              counted(info.tools.size(), "tool");
+  if (!definition.jobs.empty()) text += ", " + counted(definition.jobs.size(), "job");
+  if (!definition.resources.empty()) text += ", " + counted(definition.resources.size(), "resource");
+  if (!definition.prompts.empty()) text += ", " + counted(definition.prompts.size(), "prompt");
+  return text;
+}
+
+/// Its namesake in another generation; null when there is none that does as much and as little.
+const Tool* namesake(const ToolRegistry& registry, const std::vector<PluginPtr>& plugins, const ToolCall& call) {
+  const auto& tool = *call.tool;
+  const auto of = [&call](const Tool& main, const std::optional<Tool>& complete) -> const Tool* {
+    if (call.kind != ToolCall::Kind::kComplete) return &main;
+    return complete ? &*complete : nullptr;
+  };
+  const Tool* found = nullptr;
+  if (call.kind == ToolCall::Kind::kTool) {
+    found = registry.find(tool.name);
+    for (const auto& plugin : plugins)
+      for (const auto& job : plugin->definition().jobs)
+        if (const auto& candidate = job.definition.tool; candidate.name == tool.name && candidate.plugin == tool.plugin)
+          found = &candidate;
+  }
+  for (const auto offers : {registry.resources(), registry.templates()})
+    for (const auto* resource : offers)
+      if (resource->read.name == tool.name) found = of(resource->read, resource->complete);
+  for (const auto* prompt : registry.prompts())
+    if (prompt->get.name == tool.name) found = of(prompt->get, prompt->complete);
+  const bool is_same = found != nullptr && found->plugin == tool.plugin && found->read_only == tool.read_only &&
+                       found->destructive == tool.destructive && found->idempotent == tool.idempotent &&
+                       found->open_world == tool.open_world;
+  return is_same ? found : nullptr;
+}
+
 class Host final : public PluginHost {
  public:
-  Host(const PluginHostConfig& config, const storage::DatabaseAddress& address, EventSink& events) : events_(events) {
-    load_plugins(config, address);
-    registry_ = std::make_shared<PluginRegistry>(plugins_, 1);
-    std::vector<JobScheduler::Job> jobs;
-    for (const auto& plugin : plugins_)
-      for (const auto& job : plugin->scheduled_jobs()) jobs.push_back(job);
+  Host(PluginHostConfig config, const storage::DatabaseAddress& address, EventSink& events)
+      : config_(std::move(config)), address_(address), events_(events) {
+    load_plugins();
     try {
-      scheduler_->start(registry_, std::move(jobs), config.job_callers);
+      scheduler_->start(registry_, scheduled_jobs(plugins_), config_.job_callers);
     } catch (const std::system_error&) {
       stop(std::chrono::milliseconds(0));
       throw;
@@ -69,17 +129,19 @@ class Host final : public PluginHost {
 
   ~Host() override { stop(std::chrono::milliseconds(0)); }
 
-  [[nodiscard]] RegistryPtr registry() const noexcept override { return registry_; }
+  [[nodiscard]] RegistryPtr registry() const noexcept override {
+    const std::lock_guard lock(registry_mutex_);
+    return registry_;
+  }
 
   [[nodiscard]] std::vector<PluginInfo> plugins() const override {
-    auto infos = infos_;
-    for (auto& info : infos) {
-      const auto quarantined = [&](const PluginPtr& plugin) {
-        return plugin->definition().id == info.id && plugin->is_quarantined();
-      };
-      if (info.state != "serving" || std::none_of(plugins_.begin(), plugins_.end(), quarantined)) continue;
-      info.state = "quarantined";
-      info.reason =
+    std::vector<PluginInfo> infos;
+    const std::lock_guard lock(mutex_);
+    for (const auto& entry : entries_) {
+      infos.push_back(entry.info);
+      if (entry.plugin == nullptr || !entry.plugin->is_quarantined()) continue;
+      infos.back().state = "quarantined";
+      infos.back().reason =
           "too many of its handlers did not return; it serves again when they have. Report it to the plugin's author";
     }
     return infos;
@@ -92,9 +154,10 @@ class Host final : public PluginHost {
 
   Result<std::string> run_job(std::string_view plugin, std::string_view job, CallerPtr caller,
                               std::string_view arguments) override {
+    const auto registry = this->registry();  // keeps what is found alive
     const auto found = find_job(plugin, job);
     if (!found) return found.error();
-    auto call = make_job_call(registry_, **found, std::move(caller), arguments);
+    auto call = make_job_call(registry, **found, std::move(caller), arguments);
     if (!call) return call.error();
     std::promise<ToolResult> ended;
     (*call)->on_done = [&](ToolCall&, ToolResult&& result) { ended.set_value(std::move(result)); };
@@ -104,7 +167,7 @@ class Host final : public PluginHost {
 
   [[nodiscard]] std::vector<std::string> plugins_with_job(std::string_view job) const override {
     std::vector<std::string> ids;
-    for (const auto& plugin : plugins_) {
+    for (const auto& plugin : serving()) {
       const auto& jobs = plugin->definition().jobs;
       if (std::any_of(jobs.begin(), jobs.end(), [&](const auto& found) { return found.definition.tool.name == job; }))
         ids.push_back(plugin->definition().id);
@@ -114,7 +177,7 @@ class Host final : public PluginHost {
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> after_writes_jobs() const override {
     std::vector<std::pair<std::string, std::string>> jobs;
-    for (const auto& plugin : plugins_)
+    for (const auto& plugin : serving())
       for (const auto& job : plugin->definition().jobs)
         if (job.after_writes) jobs.emplace_back(plugin->definition().id, job.definition.tool.name);
     return jobs;
@@ -122,146 +185,516 @@ class Host final : public PluginHost {
 
   [[nodiscard]] std::vector<PluginLoad> load() const override {
     std::vector<PluginLoad> loads;
-    for (const auto& plugin : plugins_) loads.push_back(plugin->load());
+    for (const auto& plugin : serving()) {
+      auto& load = loads.emplace_back(plugin->load());
+      load.retiring = retiring_of(load.id);
+      const auto mapped = PluginImage::mapped(load.id);
+      load.versions = mapped.versions;
+      load.mapped_bytes = mapped.bytes;
+    }
     return loads;
   }
 
   [[nodiscard]] std::vector<SettingsProblem> check_settings(std::string_view plugin,
                                                             std::string_view settings_json) const override {
-    for (const auto& candidate : plugins_)
-      if (candidate->definition().id == plugin) return candidate->check_settings(settings_json);
-    return {};
+    const auto found = serving(plugin);
+    return found == nullptr ? std::vector<SettingsProblem>() : found->check_settings(settings_json);
   }
 
   void set_tenant_settings(const TenantSettings& settings) override {
     static const std::map<std::string, std::string, std::less<>> kNone;
-    for (const auto& plugin : plugins_) {
-      const auto found = settings.find(plugin->definition().id);
-      plugin->set_tenant_settings(found == settings.end() ? kNone : found->second);
+    const std::lock_guard changing(change_mutex_);
+    for (auto& entry : entries_) {
+      const auto found = settings.find(entry.info.id);
+      entry.spec.tenant_settings = found == settings.end() ? kNone : found->second;
+      if (entry.plugin != nullptr) entry.plugin->set_tenant_settings(entry.spec.tenant_settings);
     }
   }
 
   void on_catalog(std::function<void(const CatalogChange&)> on_change) override { news_.listen(std::move(on_change)); }
 
   void set_log_level(observability::Severity level) noexcept override {
+    const std::lock_guard changing(change_mutex_);
+    config_.log_level = level;
     for (const auto& plugin : plugins_) plugin->set_log_level(level);
   }
 
+  [[nodiscard]] std::shared_ptr<const PluginOffers> offers(std::string_view id) const override {
+    const auto found = serving(id);
+    return found == nullptr ? nullptr : found->offers();
+  }
+
+  Result<PluginReplacement> replace_plugin(std::string_view id, const PluginSpec& wanted) override {
+    const std::lock_guard changing(change_mutex_);
+    if (stopping_.load()) return Error{Errc::kUnavailable, "the host is stopping; start it anew", {}};
+    reap_retired();
+    auto replaced = replace(id, wanted);
+    if (!replaced)
+      events_.emit(
+          observability::PluginReported{PluginIncident::kRefused, id, "replacement", replaced.error().message});
+    return replaced;
+  }
+
   void stop(std::chrono::milliseconds drain) override {
+    stopping_.store(true);
     scheduler_->stop();
     const auto until = Deadline::after(drain);
-    for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin)
-      (*plugin)->stop(std::chrono::duration_cast<std::chrono::milliseconds>(until.left()));
+    const auto left = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(until.left()); };
+    const std::lock_guard changing(change_mutex_);
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& retired : retiring_)
+        if (retired->plugin != nullptr) retired->plugin->hasten(left());
+    }
+    for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin) (*plugin)->stop(left());
+    for (const auto& retired : retiring_)
+      if (retired->thread.joinable()) retired->thread.join();
     news_.listen(nullptr);
   }
 
  private:
-  /// A plugin on its way into service; without `plugin` it was refused.
-  struct Candidate {
+  /// A plugin of the configuration. Without `plugin` it was refused.
+  struct Entry {
+    PluginSpec spec;
     PluginInfo info;
+    std::optional<CheckedFile> file;  // without its bytes; of `plugin`
     PluginPtr plugin;
-    std::vector<storage::ExportedView> views;
+    PluginInstance::Views views;
   };
-  using Candidates = std::vector<Candidate>;
+  /// An instance that no call begins in any more, and the thread that waits for its end.
+  struct Retiring {
+    std::string id;
+    PluginInstance::Views views;
+    PluginPtr plugin;  // null when it has ended; guarded by mutex_
+    std::thread thread;
+    std::atomic<bool> is_over{false};  // the thread is at its end
+  };
+  static constexpr std::size_t kMaxRetiring = 8;    // instances of one plugin
+  static constexpr std::size_t kManyVersions = 16;  // are worth a word
+  static constexpr std::chrono::seconds kForThreads{10};
 
-  /// Every migration comes before every grant, and every grant before the first plugin that could use one.
-  void load_plugins(const PluginHostConfig& config, const storage::DatabaseAddress& address) {
-    Candidates candidates;
-    for (const auto& spec : config.plugins) prepare(candidates, spec, config, address);
-    find_views(candidates);
-    for (auto& candidate : candidates)
-      if (candidate.plugin != nullptr) serve(candidate, address);
-    for (auto& candidate : candidates) infos_.push_back(std::move(candidate.info));
+  [[nodiscard]] PluginInstance::Surroundings around() {
+    return {.config = config_,
+            .address = address_,
+            .watchdog = watchdog_,
+            .writes = scheduler_,
+            .news = news_,
+            .events = events_,
+            .hand_over = [this](const ToolCallPtr& call) { return hand_over(call); }};
   }
 
-  void prepare(Candidates& candidates, const PluginSpec& spec, const PluginHostConfig& config,
-               const storage::DatabaseAddress& address) {
-    const auto file = check_plugin_file(spec.file);
-    Candidate candidate;
+  [[nodiscard]] std::vector<PluginPtr> serving() const {
+    const std::lock_guard lock(mutex_);
+    return plugins_;
+  }
+  [[nodiscard]] PluginPtr serving(std::string_view id) const {
+    for (const auto& plugin : serving())
+      if (plugin->definition().id == id) return plugin;
+    return nullptr;
+  }
+  [[nodiscard]] std::size_t retiring_of(std::string_view id) const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count_if(retiring_.begin(), retiring_.end(), [&](const auto& retired) {
+      return retired->id == id && retired->plugin != nullptr;
+    }));
+  }
+
+  static std::vector<JobScheduler::Job> scheduled_jobs(const std::vector<PluginPtr>& plugins) {
+    std::vector<JobScheduler::Job> jobs;
+    for (const auto& plugin : plugins)
+      for (const auto& job : plugin->scheduled_jobs()) jobs.push_back(job);
+    return jobs;
+  }
+
+  // ---- the first generation
+
+  /// Every migration comes before every grant, and every grant before the first plugin that could use one.
+  void load_plugins() {
+    for (const auto& spec : config_.plugins) prepare(spec);
+    find_views();
+    for (auto& entry : entries_)
+      if (entry.plugin != nullptr) serve(entry);
+    registry_ = std::make_shared<PluginRegistry>(plugins_, 1);
+  }
+
+  void prepare(const PluginSpec& spec) {
+    auto& entry = entries_.emplace_back();
+    entry.spec = spec;
+    auto file = check_plugin_file(spec.file);
     if (!file) {
-      candidate.info.id = candidate.info.name = spec.file.stem().string();
-      candidate.info.file = spec.file.string();
-      refuse(candidate, "file", file.error());
-      return candidates.push_back(std::move(candidate));
+      entry.info.id = entry.info.name = spec.file.stem().string();
+      entry.info.file = spec.file.string();
+      return refuse(entry, {"file", file.error()});
     }
-    candidate.info = describe(*file);
-    for (const auto& other : candidates) {
-      if (other.plugin == nullptr || other.info.id != candidate.info.id) continue;
-      refuse(candidate, "duplicate-id",
-             {Errc::kConflict,
-              candidate.info.file + ": a plugin with the id " + candidate.info.id + " is loaded already; list it once",
-              {}});
-      return candidates.push_back(std::move(candidate));
+    entry.info = describe(*file);
+    for (const auto& other : entries_) {
+      if (other.plugin == nullptr || other.info.id != entry.info.id) continue;
+      return refuse(entry,
+                    {"duplicate-id",
+                     {Errc::kConflict,
+                      entry.info.file + ": a plugin with the id " + entry.info.id + " is loaded already; list it once",
+                      {}}});
     }
-    auto prepared = PluginInstance::prepare(*file, spec, config, address, watchdog_, scheduler_, news_, events_);
-    if (prepared)
-      candidate.plugin = std::move(*prepared);
-    else
-      refuse(candidate, prepared.error().rule, prepared.error().error);
-    candidates.push_back(std::move(candidate));
+    auto prepared = PluginInstance::prepare(*file, spec, around());
+    if (!prepared) return refuse(entry, prepared.error());
+    entry.plugin = std::move(*prepared);
+    if (auto refused = entry.plugin->migrate(around())) return refuse(entry, *refused);
+    file->bytes = {};
+    entry.file = std::move(*file);
   }
 
   /// Refusing one plugin may leave another without what it needs.
-  void find_views(Candidates& candidates) {
+  void find_views() {
     for (bool settled = false; !settled;) {
       settled = true;
       std::vector<const PluginDefinition*> loaded;
-      for (const auto& candidate : candidates)
-        if (candidate.plugin != nullptr) loaded.push_back(&candidate.plugin->definition());
-      for (auto& candidate : candidates) {
-        if (candidate.plugin == nullptr) continue;
-        auto views = readable_views(candidate.plugin->definition(), loaded);
+      for (const auto& entry : entries_)
+        if (entry.plugin != nullptr) loaded.push_back(&entry.plugin->definition());
+      for (auto& entry : entries_) {
+        if (entry.plugin == nullptr) continue;
+        auto views = readable_views(entry.plugin->definition(), loaded);
         if (views) {
-          candidate.views = std::move(*views);
+          entry.views = std::move(*views);
           continue;
         }
         auto error = views.error();
-        error.message = candidate.info.file + ": " + error.message;
-        refuse(candidate, "reads", error);
+        error.message = entry.info.file + ": " + error.message;
+        refuse(entry, {"reads", error});
         settled = false;
         break;
       }
     }
   }
 
-  void serve(Candidate& candidate, const storage::DatabaseAddress& address) {
-    const auto& definition = candidate.plugin->definition();
-    auto& info = candidate.info;
-    for (const auto& [what, key] : owned_names(definition)) {
-      const auto owner = owners_.find({what, key});
-      if (owner == owners_.end()) continue;
-      return refuse(candidate, "duplicate-" + what,
-                    {Errc::kConflict,
-                     info.file + ": its " + what + " " + key + " exists already, in the plugin " + owner->second +
-                         "; load only one of the two",
-                     {}});
-    }
-    info.name = definition.name;
-    info.vendor = definition.vendor;
-    info.services = definition.services;
-    if (const auto refused = candidate.plugin->serve(candidate.views, address))
-      return refuse(candidate, refused->rule, refused->error);
-    name_offers(info, definition);
-    for (const auto& owned : owned_names(definition)) owners_[owned] = definition.id;
-    info.state = "serving";
-    const auto counted = [](std::size_t count, const std::string& what) {
-      return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-    };
-    auto detail = info.id + " " + info.version + " from " + info.file + " (sha256 " + info.sha256 + "), " +
-                  counted(info.tools.size(), "tool");
-    if (!definition.jobs.empty()) detail += ", " + counted(definition.jobs.size(), "job");
-    if (!definition.resources.empty()) detail += ", " + counted(definition.resources.size(), "resource");
-    if (!definition.prompts.empty()) detail += ", " + counted(definition.prompts.size(), "prompt");
-    events_.emit(observability::PluginReported{PluginIncident::kLoaded, info.id, "loaded", detail});
-    plugins_.push_back(candidate.plugin);
+  void serve(Entry& entry) {
+    const auto& definition = entry.plugin->definition();
+    if (const auto taken = taken_name(definition, entry.info.file, plugins_)) return refuse(entry, *taken);
+    complete(entry.info, *entry.plugin);
+    if (const auto refused = entry.plugin->serve(entry.views, entry.views, address_)) return refuse(entry, *refused);
+    name_offers(entry.info, definition);
+    entry.info.state = "serving";
+    events_.emit(observability::PluginReported{PluginIncident::kLoaded, entry.info.id, "loaded",
+                                               loaded_text(entry.info, definition)});
+    plugins_.push_back(entry.plugin);
   }
 
-  void refuse(Candidate& candidate, const std::string& rule, const Error& error) {
-    candidate.info.state = "refused";
-    candidate.info.reason = error.message;
+  static void complete(PluginInfo& info, const PluginInstance& plugin) {
+    info.name = plugin.definition().name;
+    info.vendor = plugin.definition().vendor;
+    info.services = plugin.definition().services;
+    info.offers_sha256 = hash_of(*plugin.offers());
+  }
+
+  void refuse(Entry& entry, const Refused& refused) {
+    const auto& error = refused.error;
+    entry.info.state = "refused";
+    entry.info.reason = error.message;
     const auto detail = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
-    events_.emit(observability::PluginReported{PluginIncident::kRefused, candidate.info.id, rule, detail});
-    candidate.plugin.reset();
+    events_.emit(observability::PluginReported{PluginIncident::kRefused, entry.info.id, refused.rule, detail});
+    entry.plugin.reset();
+    entry.file.reset();
+  }
+
+  // ---- the next one
+
+  /// A new instance on its way into service, and the entry that it is for.
+  struct Successor {
+    std::size_t index = 0;
+    Entry entry;
+    bool serves = false;
+  };
+
+  Result<PluginReplacement> replace(std::string_view id, const PluginSpec& wanted) {
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.info.id == id; });
+    if (found == entries_.end()) return no_such_plugin(id);
+    if (retiring_of(id) >= kMaxRetiring)
+      return Error{Errc::kUnavailable,
+                   std::to_string(kMaxRetiring) + " earlier instances of " + std::string(id) +
+                       " still end their calls; try again when some have",
+                   {}};
+    std::vector<Successor> successors;
+    auto first = successor_of(static_cast<std::size_t>(found - entries_.begin()), wanted);
+    if (!first) return first.error();
+    successors.push_back(std::move(*first));
+    if (auto done = add_readers(successors); !done) return done.error();
+    // From here on what fails must be undone.
+    for (auto& successor : successors) {
+      if (auto refused = bring_up(successor)) {
+        undo(successors);
+        return refused->error;
+      }
+    }
+    return switch_to(std::move(successors), *found);
+  }
+
+  [[nodiscard]] Error no_such_plugin(std::string_view id) const {
+    std::string ids;
+    for (const auto& entry : entries_) ids += (ids.empty() ? "" : ", ") + entry.info.id;
+    return {Errc::kNotFound, "there is no plugin " + std::string(id) + (ids.empty() ? "" : "; there is: " + ids), {}};
+  }
+
+  Result<Successor> successor_of(std::size_t index, const PluginSpec& wanted) {
+    const auto& before = entries_[index];
+    auto spec = before.spec;
+    spec.offers_sha256 = wanted.offers_sha256;
+    auto file = check_plugin_file(before.spec.file);
+    if (!file) return file.error();
+    const bool is_taken = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+      return &other != &before && other.plugin != nullptr && other.info.id == file->card.id;
+    });
+    if (is_taken || (before.plugin != nullptr && file->card.id != before.info.id))
+      return Error{Errc::kConflict,
+                   file->path.string() + ": its id is " + file->card.id + ", not " + before.info.id +
+                       "; another plugin takes its place with a restart",
+                   {}};
+    Successor successor{.index = index, .entry = {.spec = spec, .info = describe(*file)}};
+    auto prepared = PluginInstance::prepare(*file, spec, around());
+    if (!prepared) return prepared.error().error;
+    successor.entry.plugin = std::move(*prepared);
+    file->bytes = {};
+    successor.entry.file = std::move(*file);
+    if (const auto taken =
+            taken_name(successor.entry.plugin->definition(), successor.entry.info.file, others_than(before.plugin)))
+      return taken->error;
+    return successor;
+  }
+
+  [[nodiscard]] std::vector<PluginPtr> others_than(const PluginPtr& plugin) const {
+    auto others = plugins_;
+    std::erase(others, plugin);
+    return others;
+  }
+
+  /// What a plugin may read does not change while its instance lives: whoever may read more or less than before because
+  /// of these gets a new one, too, of the code that it has.
+  Result<> add_readers(std::vector<Successor>& successors) {
+    for (bool settled = false; !settled;) {
+      settled = true;
+      std::vector<const PluginDefinition*> loaded;
+      for (std::size_t index = 0; index < entries_.size(); ++index)
+        if (const auto& plugin = newest(index, successors)) loaded.push_back(&plugin->definition());
+      for (std::size_t index = 0; index < entries_.size() && settled; ++index) {
+        const auto plugin = newest(index, successors);
+        if (plugin == nullptr) continue;
+        auto views = readable_views(plugin->definition(), loaded);
+        if (!views) {
+          const auto& id = plugin->definition().id;
+          return Error{Errc::kConflict, entries_[index].info.file + ": " + id + ": " + views.error().message, {}};
+        }
+        if (auto* const successor = find(index, successors)) {
+          successor->entry.views = std::move(*views);
+        } else if (!std::ranges::equal(*views, entries_[index].views, is_same_view)) {
+          auto entry = entries_[index];
+          auto prepared = PluginInstance::prepare(*entry.file, entry.spec, around());
+          if (!prepared) return prepared.error().error;
+          entry.plugin = std::move(*prepared);
+          successors.push_back({.index = index, .entry = std::move(entry)});
+          settled = false;
+        }
+      }
+    }
+    std::sort(successors.begin(), successors.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+    return boost::system::in_place_value;
+  }
+
+  static bool is_same_view(const storage::ExportedView& a, const storage::ExportedView& b) {
+    return a.plugin_id == b.plugin_id && a.view == b.view;
+  }
+  static Successor* find(std::size_t index, std::vector<Successor>& successors) {
+    const auto found =
+        std::find_if(successors.begin(), successors.end(), [&](const auto& each) { return each.index == index; });
+    return found == successors.end() ? nullptr : &*found;
+  }
+  [[nodiscard]] PluginPtr newest(std::size_t index, std::vector<Successor>& successors) const {
+    const auto* const successor = find(index, successors);
+    return successor != nullptr ? successor->entry.plugin : entries_[index].plugin;
+  }
+
+  std::optional<Refused> bring_up(Successor& successor) {
+    auto& entry = successor.entry;
+    if (auto refused = entry.plugin->migrate(around())) return refused;
+    auto granted = entry.views;
+    for (const auto& view : entries_[successor.index].views)
+      if (std::none_of(granted.begin(), granted.end(), [&](const auto& each) { return is_same_view(each, view); }))
+        granted.push_back(view);
+    if (auto refused = entry.plugin->serve(entry.views, granted, address_)) return refused;
+    successor.serves = true;
+    complete(entry.info, *entry.plugin);
+    name_offers(entry.info, entry.plugin->definition());
+    entry.info.state = "serving";
+    return std::nullopt;
+  }
+
+  void undo(const std::vector<Successor>& successors) {
+    for (const auto& successor : successors) {
+      if (successor.serves) successor.entry.plugin->stop(std::chrono::milliseconds(0));
+      if (const auto& before = entries_[successor.index]; before.plugin != nullptr) narrow_grants(before);
+    }
+  }
+
+  /// Takes back what only another instance was to read.
+  void narrow_grants(const Entry& entry) {
+    const auto& definition = entry.plugin->definition();
+    if (!definition.has_database()) return;
+    if (const auto done = storage::grant_reads(address_, definition.id, entry.views); !done)
+      events_.emit(observability::PluginReported{PluginIncident::kMisbehaved, definition.id, "reads",
+                                                 "what it may read could not be narrowed: " + done.error().message});
+  }
+
+  PluginReplacement switch_to(std::vector<Successor> successors, const Entry& replaced) {
+    PluginReplacement report;
+    report.id = replaced.info.id;
+    const bool was_serving = replaced.plugin != nullptr;
+    if (was_serving) report.version_before = replaced.info.version;
+    const auto before = was_serving ? replaced.plugin->offers() : std::make_shared<const PluginOffers>();
+    const auto index = static_cast<std::size_t>(&replaced - entries_.data());
+    const auto& info = find(index, successors)->entry.info;
+    report.same_file = was_serving && replaced.info.sha256 == info.sha256;
+    report.id = info.id;
+    report.version = info.version;
+    report.sha256 = info.sha256;
+    report.offers_sha256 = info.offers_sha256;
+    report.changes = offer_changes(*before, *find(index, successors)->entry.plugin->offers());
+    if (was_serving) {
+      const auto load = replaced.plugin->load();
+      report.running = load.running + load.queued;
+    }
+
+    std::vector<std::unique_ptr<Retiring>> old;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& successor : successors) {
+        auto& entry = entries_[successor.index];
+        if (entry.plugin != nullptr) {
+          old.push_back(std::make_unique<Retiring>());
+          old.back()->id = entry.info.id;
+          old.back()->plugin = entry.plugin;
+          old.back()->views = entry.views;
+        }
+        if (successor.index != index) report.with.push_back(entry.info.id);
+        entry = std::move(successor.entry);
+      }
+      plugins_.clear();
+      for (const auto& entry : entries_)
+        if (entry.plugin != nullptr) plugins_.push_back(entry.plugin);
+    }
+    report.generation = switch_registry();
+    const auto mapped = PluginImage::mapped(report.id);
+    report.versions = mapped.versions;
+    report.mapped_bytes = mapped.bytes;
+    tell(report);
+    for (auto& each : old) retire(std::move(each));
+    tell_clients(report.changes);
+    return report;
+  }
+
+  std::uint64_t switch_registry() {
+    auto next = std::make_shared<PluginRegistry>(plugins_, registry_->generation() + 1);
+    RegistryPtr before = next;
+    {
+      const std::lock_guard lock(registry_mutex_);
+      registry_.swap(before);
+    }
+    scheduler_->replace(next, scheduled_jobs(plugins_));
+    return next->generation();
+  }
+
+  void tell(const PluginReplacement& report) {
+    const auto& entry =
+        *std::find_if(entries_.begin(), entries_.end(), [&](const Entry& each) { return each.info.id == report.id; });
+    auto text = loaded_text(entry.info, entry.plugin->definition());
+    if (!report.version_before.empty()) text += ", in the place of " + report.version_before;
+    for (const auto& change : report.changes) text += "; " + change;
+    events_.emit(observability::PluginReported{PluginIncident::kLoaded, report.id, "replaced", text});
+    if (report.versions >= kManyVersions)
+      events_.emit(observability::PluginReported{
+          PluginIncident::kMisbehaved, report.id, "versions",
+          std::to_string(report.versions) + " versions of it are mapped, " + std::to_string(report.mapped_bytes >> 10) +
+              " KiB of files, and stay until the host is restarted; at " + std::to_string(PluginImage::kMaxVersions) +
+              " no other is loaded"});
+  }
+
+  /// Which lists to fetch again.
+  void tell_clients(const std::vector<std::string>& changes) {
+    std::uint32_t lists = 0;
+    for (const auto& change : changes)
+      lists |= change.starts_with("tool ") ? TH_LIST_TOOLS
+                                           : (change.starts_with("prompt ") ? TH_LIST_PROMPTS : TH_LIST_RESOURCES);
+    if (lists != 0) news_.changed(lists);
+  }
+
+  void retire(std::unique_ptr<Retiring> retired) {
+    auto& one = *retired;
+    {
+      const std::lock_guard lock(mutex_);
+      retiring_.push_back(std::move(retired));
+    }
+    try {
+      one.thread = std::thread([this, &one] {
+        end(one);
+        narrow_grants_of_successor(one);
+        one.is_over.store(true);
+      });
+    } catch (const std::system_error&) {
+      end(one);
+      one.is_over.store(true);
+    }
+  }
+
+  /// Every call has a deadline, so the wait for the last one needs no other.
+  void end(Retiring& one) {
+    auto plugin = one.plugin;
+    const auto longest = plugin->longest_call() + config_.lost_worker_grace + std::chrono::seconds(1);
+    plugin->stop(longest, kForThreads);
+    const std::lock_guard lock(mutex_);
+    one.plugin.reset();
+  }
+
+  /// Takes back what `over` could read, and its successor may not.
+  void narrow_grants_of_successor(const Retiring& over) {
+    // A replacement that is being made holds the mutex, and stop() waits for this thread with it.
+    while (!change_mutex_.try_lock_for(std::chrono::milliseconds(50)))
+      if (stopping_.load()) return;
+    const std::lock_guard changing(change_mutex_, std::adopt_lock);
+    if (stopping_.load() || retiring_of(over.id) > 0) return;
+    for (const auto& entry : entries_) {
+      if (entry.info.id != over.id || entry.plugin == nullptr) continue;
+      const bool has_more = std::any_of(over.views.begin(), over.views.end(), [&](const auto& view) {
+        return std::none_of(entry.views.begin(), entry.views.end(),
+                            [&](const auto& each) { return is_same_view(each, view); });
+      });
+      if (has_more) narrow_grants(entry);
+    }
+  }
+
+  /// Forgets those that have ended.
+  void reap_retired() {
+    std::vector<std::unique_ptr<Retiring>> over;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& retired : retiring_)
+        if (retired->is_over.load()) over.push_back(std::move(retired));
+      std::erase(retiring_, nullptr);
+    }
+    for (const auto& retired : over)
+      if (retired->thread.joinable()) retired->thread.join();
+  }
+
+  /// A call that came to an instance behind its end runs in the newest generation. True when it was seen to.
+  bool hand_over(const ToolCallPtr& call) {
+    if (stopping_.load()) return false;
+    const auto newest = registry();
+    const auto* const next = namesake(*newest, serving(), *call);
+    if (next == nullptr) {
+      std::exchange(call->on_done, nullptr)(*call, refusal(Outcome::kUnavailable, kReplacedText));
+      return true;
+    }
+    if (next == call->tool) return false;
+    call->runs_in = newest;
+    call->tool = next;
+    run(call);
+    return true;
   }
 
   [[nodiscard]] Result<const Tool*> find_job(std::string_view plugin, std::string_view job) const {
@@ -269,7 +702,7 @@ class Host final : public PluginHost {
       return Error{Errc::kNotFound, std::move(message) + (others.empty() ? "" : "; there is: " + others), {}};
     };
     std::string ids;
-    for (const auto& candidate : plugins_) {
+    for (const auto& candidate : serving()) {
       const auto& definition = candidate->definition();
       ids += (ids.empty() ? "" : ", ") + definition.id;
       if (definition.id != plugin) continue;
@@ -283,13 +716,22 @@ class Host final : public PluginHost {
     return not_found("no plugin " + std::string(plugin) + " is loaded", ids);
   }
 
+  PluginHostConfig config_;  // its log_level guarded by change_mutex_
+  const storage::DatabaseAddress address_;
   EventSink& events_;
   Watchdog watchdog_;
   CatalogNews news_{watchdog_};
   const std::shared_ptr<JobScheduler> scheduler_ = std::make_shared<JobScheduler>();
-  std::vector<PluginPtr> plugins_;  // in the order of the configuration
-  std::vector<PluginInfo> infos_;
-  std::map<OwnedName, std::string> owners_;  // plugin id of what must be unique in the host
+  std::atomic<bool> stopping_{false};
+
+  /// Held while a generation is made, and when all ends; by whoever writes what mutex_ guards, too.
+  std::timed_mutex change_mutex_;
+  mutable std::mutex mutex_;        // held for a moment; guards what follows against its readers
+  std::vector<Entry> entries_;      // in the order of the configuration
+  std::vector<PluginPtr> plugins_;  // those of them that serve
+  std::vector<std::unique_ptr<Retiring>> retiring_;
+  /// Held for a pointer copy on either side.
+  mutable std::mutex registry_mutex_;
   RegistryPtr registry_;
 };
 
@@ -329,13 +771,12 @@ void ToolCall::cancel() noexcept {
   if (on_cancel) on_cancel();
 }
 
-Result<std::unique_ptr<PluginHost>> PluginHost::start(const PluginHostConfig& config,
-                                                      const storage::DatabaseAddress& address,
+Result<std::unique_ptr<PluginHost>> PluginHost::start(PluginHostConfig config, const storage::DatabaseAddress& address,
                                                       observability::EventSink& events) {
   if (config.sealing_key.reveal().size() < 32)
     return Error{Errc::kMisuse, "the sealing key of the plugin host must have 32 bytes", {}};
   try {
-    return std::make_unique<Host>(config, address, events);
+    return std::make_unique<Host>(std::move(config), address, events);
   } catch (const std::system_error& error) {
     return Error{Errc::kUnavailable, std::string("the plugin host cannot start a thread: ") + error.what(), {}};
   }

@@ -141,6 +141,7 @@ struct ToolCall {
   enum class Kind : std::uint8_t { kTool, kRead, kPrompt, kComplete };
   Kind kind = Kind::kTool;
   RegistryPtr registry;  ///< keeps the generation alive
+  RegistryPtr runs_in;   ///< set by the host: the later generation that `tool` is of, when the first one had ended
   const Tool* tool = nullptr;
   CallerPtr caller;
   json::DocumentPtr document;               ///< owns `arguments`
@@ -171,6 +172,18 @@ struct ToolCall {
 };
 using ToolCallPtr = std::shared_ptr<ToolCall>;
 
+/// What a plugin shows to clients: each tool, resource, template and prompt as a JSON object in MCP's words, by "tool
+/// NAME", "resource NAME", "template NAME" or "prompt NAME".
+using PluginOffers = std::map<std::string, std::string>;
+
+/// SHA-256 over all of it, 64 lower-case hex digits: the same in every build of a plugin that shows the same.
+std::string hash_of(const PluginOffers& offers);
+
+/// In words, a line for each difference: "tool close_ticket is new", "tool close_ticket:
+/// inputSchema/properties/id/type: "string" -> "integer"". Values are whole: who reads them decides whether to trust
+/// them.
+std::vector<std::string> offer_changes(const PluginOffers& before, const PluginOffers& after);
+
 /// What plugins say has changed; views are borrowed.
 struct CatalogChange {
   std::uint32_t lists = 0;         ///< TH_LIST_* of plugin.h: 1 tools, 2 resources, 4 prompts; fetch them again
@@ -181,6 +194,7 @@ struct CatalogChange {
 struct PluginSpec {
   std::filesystem::path file;
   std::string settings_json;  ///< the plugin's own settings, as JSON
+  std::string offers_sha256;  ///< if given, a plugin that offers something else to clients is refused
   unsigned workers = 0;       ///< 0: PluginHostConfig::workers
   /// By tenant name: the settings in force there, whole. Tenants that are not listed have settings_json.
   std::map<std::string, std::string, std::less<>> tenant_settings;
@@ -208,6 +222,8 @@ struct PluginHostConfig {
 struct PluginLoad {
   std::string id;
   std::size_t queued = 0, running = 0, workers = 0, max_workers = 0, lost_workers = 0;
+  std::size_t retiring = 0;                    ///< earlier instances that still end their calls
+  std::size_t versions = 0, mapped_bytes = 0;  ///< of its code in this process
 };
 
 /// A setting that a plugin's own schema refuses.
@@ -218,11 +234,25 @@ struct SettingsProblem {
 
 struct PluginInfo {
   std::string id, name, version, vendor, file, sha256, built_with;
-  std::string state;   ///< "serving", "refused", "quarantined"
-  std::string reason;  ///< why it is not serving; what to do
+  std::string offers_sha256;  ///< of what it offers to clients, as PluginSpec; empty when it was refused before that
+  std::string state;          ///< "serving", "refused", "quarantined"
+  std::string reason;         ///< why it is not serving; what to do
   std::uint32_t abi_minor = 0;
   std::vector<std::string> tools, resources, templates, prompts;  ///< names; of a plugin that serves or did
   std::vector<std::string> services;
+};
+
+/// What came of putting another version of a plugin in the place of the one before.
+struct PluginReplacement {
+  std::string id;
+  std::string version_before;  ///< empty: it was not serving
+  std::string version, sha256, offers_sha256;
+  bool same_file = false;            ///< the content is what it was: only the instance is new
+  std::vector<std::string> changes;  ///< of what it offers, in words, a line each
+  std::vector<std::string> with;  ///< other plugins that got new instances, since the views they may read have changed
+  std::size_t running = 0;        ///< calls that the instance before still has
+  std::uint64_t generation = 0;   ///< of the registry, from now on
+  std::size_t versions = 0, mapped_bytes = 0;  ///< of this plugin in this process, since no code is ever unloaded
 };
 
 /// Loads plugins, keeps the registry, runs calls on each plugin's own bounded worker pool.
@@ -230,8 +260,7 @@ class PluginHost {
  public:
   /// Loads every plugin of the config (migrating its schema first). A plugin that is refused does not stop the others:
   /// it is in plugins() with its reason, and reported as an event.
-  static Result<std::unique_ptr<PluginHost>> start(const PluginHostConfig& config,
-                                                   const storage::DatabaseAddress& address,
+  static Result<std::unique_ptr<PluginHost>> start(PluginHostConfig config, const storage::DatabaseAddress& address,
                                                    observability::EventSink& events);
   virtual ~PluginHost() = default;
 
@@ -265,13 +294,26 @@ class PluginHost {
   virtual void on_catalog(std::function<void(const CatalogChange&)> /*on_change*/) {}
   /// Log records of plugins below it are dropped from now on. Any thread.
   virtual void set_log_level(observability::Severity level) noexcept = 0;
+  /// Puts what the plugin's file holds now in the place of what serves, or of what was refused, while calls run: the
+  /// new instance is made beside the old one, then takes all calls that begin from then on; the old one ends its own
+  /// and is ended behind them. A plugin whose file is the same gets a new instance of it. Of `wanted` counts what it
+  /// says about which file may serve (offers_sha256); the rest is as it was. On any error nothing has changed, but that
+  /// migrations stay. kNotFound: no such plugin; kUnavailable: too many earlier instances still end their calls, or the
+  /// host is stopping; otherwise why the file was refused. Runs plugin code on the calling thread; any thread but the
+  /// plugins'.
+  virtual Result<PluginReplacement> replace_plugin(std::string_view /*id*/, const PluginSpec& /*wanted*/) {
+    return Error{Errc::kMisuse, "this host replaces no plugins", {}};
+  }
+  /// What a serving plugin offers; null when none has this id. Any thread.
+  [[nodiscard]] virtual std::shared_ptr<const PluginOffers> offers(std::string_view /*id*/) const { return nullptr; }
   /// Waits for running calls for at most `drain`, cancels the rest, quiesces and destroys the plugins. Idempotent.
   virtual void stop(std::chrono::milliseconds drain) = 0;
 };
 
 /// What a plugin declares.
 struct PluginDescription {
-  std::string id;
+  std::string id, version, sha256;
+  PluginOffers offers;
   std::vector<std::string> tools;  ///< and "resource:NAME", "prompt:NAME": what rights and limits may name
   std::shared_ptr<const JsonSchema> settings_schema;  ///< null: it takes no settings
 };

@@ -6,6 +6,7 @@
 
 #include "plugin_runtime/black_box.hpp"
 #include "plugin_runtime/definition_fields.hpp"
+#include "plugin_runtime/plugin_offers.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
@@ -75,11 +76,10 @@ PluginInstance::Refused PluginInstance::refused(const char* rule, const Error& e
 }
 
 PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const PluginSpec& spec,
-                                                const PluginHostConfig& config, const storage::DatabaseAddress& address,
-                                                Watchdog& watchdog, std::shared_ptr<WriteObserver> writes,
-                                                CatalogNews& news, observability::EventSink& events) {
-  auto plugin = std::make_shared<PluginInstance>(file, config, events);
-  plugin->host_.set_news(news);
+                                                const Surroundings& around) {
+  const auto& config = around.config;
+  auto plugin = std::make_shared<PluginInstance>(file, config, around.events);
+  plugin->host_.set_news(around.news);
   const auto image = PluginImage::load(file, config.store_directory);
   if (!image) return plugin->refused("load", image.error());
   {
@@ -91,31 +91,42 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
     plugin->definition_ = std::move(*adopted);
   }
   const auto& definition = plugin->definition_;
+  plugin->offers_ = std::make_shared<const PluginOffers>(offers_of(definition));
+  if (const auto hash = hash_of(*plugin->offers_); !spec.offers_sha256.empty() && spec.offers_sha256 != hash)
+    return plugin->refused(
+        "offers", refusal("what it offers to clients has the hash " + hash + ", not " + spec.offers_sha256 +
+                          " as the configuration wants; look at its tools ('toolhost plugin reload " + definition.id +
+                          " --dry-run' shows what differs), then write the new one there"));
   if (auto set = plugin->set_settings(spec); !set) return plugin->refused("settings", set.error());
-  if (definition.has_database()) {
-    const auto migrated = storage::migrate_plugin(address, definition.id, definition.migrations,
-                                                  definition.shared_tables, events, definition.exports);
-    if (!migrated) return plugin->refused("migration", migrated.error());
-  }
   plugin->workers_ = spec.workers > 0 ? spec.workers : std::max(config.workers, 1U);
   plugin->runner_ = std::make_unique<ToolRunner>(
-      plugin->host_, watchdog,
-      ToolRunner::Config{.workers = plugin->workers_,
-                         .max_queued_calls = config.max_queued_calls,
-                         .lost_worker_grace = config.lost_worker_grace,
-                         .max_lost_workers = config.max_lost_workers,
-                         .max_result_bytes = config.max_result_bytes,
-                         .conninfo = definition.has_database() ? address.as_plugin(definition.id) : std::string(),
-                         .file = plugin->file_,
-                         .writes = std::move(writes)});
+      plugin->host_, around.watchdog,
+      ToolRunner::Config{
+          .workers = plugin->workers_,
+          .max_queued_calls = config.max_queued_calls,
+          .lost_worker_grace = config.lost_worker_grace,
+          .max_lost_workers = config.max_lost_workers,
+          .max_result_bytes = config.max_result_bytes,
+          .conninfo = definition.has_database() ? around.address.as_plugin(definition.id) : std::string(),
+          .file = plugin->file_,
+          .writes = around.writes,
+          .hand_over = around.hand_over});
   return plugin;
 }
 
-std::optional<PluginInstance::Refused> PluginInstance::serve(const std::vector<storage::ExportedView>& views,
+std::optional<PluginInstance::Refused> PluginInstance::migrate(const Surroundings& around) {
+  if (!definition_.has_database()) return std::nullopt;
+  const auto migrated = storage::migrate_plugin(around.address, definition_.id, definition_.migrations,
+                                                definition_.shared_tables, around.events, definition_.exports);
+  if (!migrated) return refused("migration", migrated.error());
+  return std::nullopt;
+}
+
+std::optional<PluginInstance::Refused> PluginInstance::serve(const Views& views, const Views& granted,
                                                              const storage::DatabaseAddress& address) {
   if (definition_.has_database()) {
-    if (auto granted = storage::grant_reads(address, definition_.id, views); !granted)
-      return refused("reads", granted.error());
+    if (auto done = storage::grant_reads(address, definition_.id, granted); !done)
+      return refused("reads", done.error());
   }
   std::vector<th_host::ReadableView> readable;
   for (const auto& view : views) readable.push_back({view.plugin_id, storage::sql_name(view)});
@@ -148,6 +159,7 @@ ToolBinding& PluginInstance::bind(Tool& tool, th_handler handle, void* user) {
   binding.runner = runner_.get();
   binding.handle = handle;
   binding.user = user;
+  binding.timeout = tool.timeout;
   binding.runs_inline = tool.non_blocking;
   tool.binding = &binding;
   return binding;
@@ -162,11 +174,16 @@ std::vector<JobScheduler::Job> PluginInstance::scheduled_jobs() {
   return jobs;
 }
 
-void PluginInstance::stop(std::chrono::milliseconds drain) {
+std::chrono::milliseconds PluginInstance::longest_call() const noexcept {
+  std::chrono::milliseconds longest{0};
+  for (const auto& binding : bindings_) longest = std::max(longest, binding->timeout);
+  return longest;
+}
+
+void PluginInstance::stop(std::chrono::milliseconds drain, std::chrono::milliseconds for_threads) {
   if (std::exchange(stopped_, true)) return;
   const bool left = runner_->stop(drain);
-  // A call gets the whole drain; a plugin's own threads at least this long.
-  const bool quiet = left && quiesce(std::max(drain, std::chrono::milliseconds(1'000)));
+  const bool quiet = left && quiesce(std::max(for_threads, std::chrono::milliseconds(1'000)));
   if (!quiet) {
     host_.report(observability::PluginIncident::kMisbehaved, left ? "quiesce" : "overstay",
                  left ? "quiesce() failed or overstayed: the instance is left alive"

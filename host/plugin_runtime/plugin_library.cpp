@@ -112,18 +112,6 @@ Result<std::string> read_file(const fs::path& file, bool check_owner) {
   return bytes;
 }
 
-std::string sha256_of(std::string_view bytes) {
-  std::array<unsigned char, 32> digest{};
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : digest) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
-}
-
 std::string needs_abi(const ElfCard& card, std::uint32_t minor) {
   const auto needed = std::to_string(card.abi_major) + "." + std::to_string(minor);
   const auto offered = std::to_string(TH_ABI_MAJOR) + "." + std::to_string(TH_ABI_MINOR);
@@ -219,15 +207,28 @@ Result<fs::path> store_copy(const CheckedFile& file, const fs::path& store) {
 
 }  // namespace
 
+std::string sha256_of(std::string_view bytes) {
+  std::array<unsigned char, 32> digest{};
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
 Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
   std::error_code error;
-  CheckedFile checked{.path = fs::absolute(file, error).lexically_normal(), .bytes = {}, .sha256 = {}, .card = {}};
+  CheckedFile checked{.path = fs::absolute(file, error).lexically_normal()};
   auto bytes = read_file(checked.path, check_owner);
   if (!bytes) return bytes.error();
   auto card = read_elf_card(*bytes);
   if (!card) return refusal(checked.path, card.error().message);
   if (auto passed = check_card(checked.path, *card); !passed) return passed.error();
   checked.sha256 = sha256_of(*bytes);
+  checked.size = bytes->size();
   checked.bytes = std::move(*bytes);
   checked.card = std::move(*card);
   return checked;
@@ -235,7 +236,17 @@ Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
 
 struct PluginImage::Registry {
   std::mutex mutex;
-  std::map<std::string, PluginImage*, std::less<>> images;
+  std::map<std::string, PluginImage*, std::less<>> images;  // by sha256
+
+  [[nodiscard]] Mapped mapped(std::string_view id) const {
+    Mapped all;
+    for (const auto& [sha256, image] : images) {
+      if (image->id_ != id) continue;
+      ++all.versions;
+      all.bytes += image->bytes_;
+    }
+    return all;
+  }
 };
 
 PluginImage::Registry& PluginImage::registry() {
@@ -244,12 +255,24 @@ PluginImage::Registry& PluginImage::registry() {
   return *images;
 }
 
+PluginImage::Mapped PluginImage::mapped(std::string_view id) {
+  auto& images = registry();
+  const std::lock_guard lock(images.mutex);
+  return images.mapped(id);
+}
+
 Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& store) {
   auto& images = registry();
   const std::lock_guard lock(images.mutex);
+  const auto found = images.images.find(file.sha256);
+  const bool is_mapped = found != images.images.end();
+  if (is_mapped && file.bytes.empty()) return found->second;
+  if (!is_mapped && images.mapped(file.card.id).versions >= kMaxVersions)
+    return refusal(file.path, "this process has loaded " + std::to_string(kMaxVersions) + " versions of " +
+                                  file.card.id + ", and none can be unloaded; restart the host to load another");
   const auto stored = store_copy(file, store);
   if (!stored) return stored.error();
-  if (const auto found = images.images.find(file.sha256); found != images.images.end()) return found->second;
+  if (is_mapped) return found->second;
 
   // NODELETE and the leaked handle say the same thing twice: a thread or a destructor of the plugin may run at any time
   // until the process ends, so its code must never go away.
@@ -260,7 +283,7 @@ Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& 
     // The throwing forms carry the text of dlerror(); the error codes lose it.
     auto* const library = new boost::dll::shared_library(*stored, kMode);
     auto& entry = library->get<th_status(const th_host_api*, th_host*, const th_plugin_def**)>(kEntrySymbol);
-    auto* const image = new PluginImage(library, &entry);
+    auto* const image = new PluginImage(file, library, &entry);
     images.images.emplace(file.sha256, image);
     return image;
   } catch (const std::exception& error) {

@@ -1,6 +1,8 @@
 #pragma once
+#include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <toolhost/plugin.h>
 
@@ -12,7 +14,8 @@ namespace toolhost::plugin_runtime {
 /// A file that passed every check that can be made without running it.
 struct CheckedFile {
   std::filesystem::path path;  ///< absolute
-  std::string bytes;           ///< what was checked, and what will be stored and loaded
+  std::string bytes;           ///< what was checked, and what will be stored and loaded; may go once it is mapped
+  std::size_t size = 0;        ///< of the file in bytes
   std::string sha256;          ///< lower-case hex
   ElfCard card;
 };
@@ -22,9 +25,21 @@ struct CheckedFile {
 /// and cure. `check_owner` is false for inspecting a file that will not be loaded.
 Result<CheckedFile> check_plugin_file(const std::filesystem::path& file, bool check_owner = true);
 
+/// As 64 lower-case hex digits.
+std::string sha256_of(std::string_view bytes);
+
 /// One mapped plugin image. There is one per content, it is never unmapped and lives as long as the process.
 class PluginImage {
  public:
+  /// Of one plugin: more versions than this are refused, since each stays mapped until the process ends.
+  static constexpr std::size_t kMaxVersions = 64;
+  /// What the process holds of one plugin, retired versions included.
+  struct Mapped {
+    std::size_t versions = 0;
+    std::size_t bytes = 0;  ///< of their files
+  };
+  static Mapped mapped(std::string_view id);
+
   /// Stores a private copy as `store`/<sha256>/<id>.so (0444), maps it with RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE and
   /// finds the entry. The same content is mapped once per process, from whichever store came first. Runs the plugin's
   /// constructors.
@@ -39,8 +54,11 @@ class PluginImage {
 
  private:
   struct Registry;
-  PluginImage(const void* library, th_plugin_entry entry) : library_(library), entry_(entry) {}
+  PluginImage(const CheckedFile& file, const void* library, th_plugin_entry entry)
+      : id_(file.card.id), bytes_(file.size), library_(library), entry_(entry) {}
   static Registry& registry();
+  const std::string id_;
+  const std::size_t bytes_;
   [[maybe_unused]] const void* library_;  // never closed; kept so that leak checkers see that it is held
   th_plugin_entry entry_;
   const th_plugin_def* definition_ = nullptr;

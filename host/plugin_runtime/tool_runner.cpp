@@ -187,6 +187,7 @@ void ToolRunner::run_inline(ToolCallPtr& call, ToolBinding& binding) {
   inline_calls_.fetch_add(1);
   if (stopping_.load()) {
     inline_calls_.fetch_sub(1);
+    if (config_.hand_over && config_.hand_over(call)) return;
     return std::exchange(call->on_done, nullptr)(*call, refusal(Outcome::kUnavailable, kStoppingText));
   }
   thread_local th_call frame;
@@ -275,8 +276,14 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
   switch (refused) {
     case Refusal::kNone:
       break;
-    case Refusal::kStopping:
+    case Refusal::kStopping: {
+      {
+        const std::lock_guard lock(call->cancel_mutex);
+        call->on_cancel = nullptr;
+      }
+      if (config_.hand_over && config_.hand_over(call)) return;
       return finish(*job, refusal(Outcome::kUnavailable, kStoppingText));
+    }
     case Refusal::kQuarantined:
       return finish(*job, refusal(Outcome::kUnavailable, kQuarantinedText));
     case Refusal::kTenantBusy:
@@ -599,11 +606,17 @@ PluginLoad ToolRunner::load() {
           .lost_workers = static_cast<std::size_t>(std::max(lost_, 0))};
 }
 
+void ToolRunner::hasten(milliseconds drain) {
+  const std::lock_guard lock(mutex_);
+  drained_by_ = std::min(drained_by_, Clock::now() + drain);
+  idle_.notify_all();
+}
+
 bool ToolRunner::stop(milliseconds drain) {
-  const auto drained_by = Clock::now() + drain;
   std::unique_lock lock(mutex_);
   stopping_.store(true);
-  idle_.wait_until(lock, drained_by, [this] { return is_idle(); });
+  drained_by_ = std::min(drained_by_, Clock::now() + drain);
+  while (!is_idle() && Clock::now() < drained_by_) idle_.wait_until(lock, drained_by_);
   lock.unlock();
 
   answer_queued(Outcome::kUnavailable, kStoppingText);

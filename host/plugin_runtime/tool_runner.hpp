@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,7 @@ struct ToolBinding {
   th_handler handle = nullptr;
   void* user = nullptr;
   std::size_t max_result_bytes = 0;  ///< 0: the runner's
+  std::chrono::milliseconds timeout{0};
   std::atomic<bool> runs_inline{false};
   /// Calls that are still to be measured closely, after one that took too long for a tool that never blocks.
   std::atomic<int> observed_calls{0};
@@ -54,6 +56,8 @@ class ToolRunner final : public Watchdog::Watched {
     std::string conninfo;                   ///< empty: the plugin has no database
     std::string file;                       ///< what the plugin was loaded from, for reports
     std::shared_ptr<WriteObserver> writes;  ///< may be null; shared, because a lost worker may outlive its owner
+    /// Asked for each call that comes after stop(): true when it sees to the call. May be empty.
+    std::function<bool(const ToolCallPtr&)> hand_over;
   };
 
   static constexpr std::size_t kTenantsInQueue = 16;
@@ -71,6 +75,8 @@ class ToolRunner final : public Watchdog::Watched {
   /// Refuses new calls, waits for running ones for at most `drain`, then cancels them and waits for the grace period.
   /// True when every handler has returned; false when some have not: then nothing of the plugin may be freed.
   bool stop(std::chrono::milliseconds drain);
+  /// A stop() that runs, or comes later, waits no longer than this from now. Any thread.
+  void hasten(std::chrono::milliseconds drain);
 
   [[nodiscard]] bool is_quarantined() const noexcept { return quarantined_.load(); }
   /// Threads that are lost in a handler at this moment.
@@ -122,6 +128,7 @@ class ToolRunner final : public Watchdog::Watched {
   Queue queue_;
   std::vector<WorkerPtr> workers_;
   std::size_t sleeping_ = 0;
+  Clock::time_point drained_by_ = Clock::time_point::max();
   int lost_ = 0;  // threads that overstayed and have not come back; may lag behind by one for a moment
   bool ending_ = false;
 };

@@ -39,7 +39,7 @@ struct RunningHost {
     config.max_result_bytes = 64 << 20;  // as the commands that run jobs have it
     config.store_directory = postgres.directory() / "plugin-store";
     config.sealing_key = Secret(std::string(32, 'k'));
-    auto started = PluginHost::start(config, postgres.address(), events);
+    auto started = PluginHost::start(std::move(config), postgres.address(), events);
     if (!started) throw std::runtime_error(started.error().message + started.error().detail);
     plugins = std::move(*started);
     for (const auto& info : plugins->plugins())

@@ -12,6 +12,7 @@
 #include "app/commands/data_commands.hpp"
 #include "app/commands/explain_command.hpp"
 #include "app/commands/key_commands.hpp"
+#include "app/commands/plugin_reload_command.hpp"
 #include "app/commands/reload_command.hpp"
 #include "app/commands/stdio_command.hpp"
 #include "app/commands/tenant_commands.hpp"
@@ -43,7 +44,7 @@ int list_plugins(const CommonOptions& options, bool as_json) {
     if (!config) return fail(config.error());
     // A refusal is part of the answer here, so the loader's own report of it would only say it twice.
     const auto quiet = observability::create_fan_out({});
-    const auto host = plugin_runtime::PluginHost::start(*config, context.database.address, *quiet);
+    const auto host = plugin_runtime::PluginHost::start(std::move(*config), context.database.address, *quiet);
     if (!host) return fail(host.error());
     const auto plugins = (*host)->plugins();
     (*host)->stop(std::chrono::milliseconds(0));
@@ -56,6 +57,7 @@ int list_plugins(const CommonOptions& options, bool as_json) {
       for (const auto& plugin : plugins) {
         json.begin_object().member("id", plugin.id).member("name", plugin.name).member("version", plugin.version);
         json.member("vendor", plugin.vendor).member("file", plugin.file).member("sha256", plugin.sha256);
+        json.member("offers_sha256", plugin.offers_sha256);
         json.member("built_with", plugin.built_with).key("abi_minor").unsigned_integer(plugin.abi_minor);
         json.member("state", plugin.state).member("reason", plugin.reason);
         json.member("tools", plugin.tools).member("resources", plugin.resources);
@@ -99,7 +101,7 @@ int migrate(const CommonOptions& options) {
   auto plugin_config = plugin_host_config(*config);
   if (!plugin_config) return fail(plugin_config.error());
   // Loading the plugins is what applies their migrations.
-  const auto host = plugin_runtime::PluginHost::start(*plugin_config, database->address, events);
+  const auto host = plugin_runtime::PluginHost::start(std::move(*plugin_config), database->address, events);
   if (!host) return fail(host.error());
   const auto plugins = (*host)->plugins();
   (*host)->stop(std::chrono::milliseconds(0));
@@ -220,6 +222,7 @@ int run(int argc, char** argv) {
       *plugin, "list", "Load the configured plugins and list them with what they offer, or why they are refused");
   add_json(plugin_list);
   plugin_list->callback([&] { exit_code = list_plugins(common, as_json); });
+  add_plugin_reload_command(*plugin, common, exit_code);
 
   add_tool_commands(app, common, exit_code);
 

@@ -73,7 +73,7 @@ Result<std::unique_ptr<PluginHost>> start_plugins(CommandContext& context) {
   if (!config) return config.error();
   config->workers = kWorkers;
   for (auto& plugin : config->plugins) plugin.workers = 0;
-  return PluginHost::start(*config, context.database.address, *context.events);
+  return PluginHost::start(std::move(*config), context.database.address, *context.events);
 }
 
 /// That the plugin serves and has this job.

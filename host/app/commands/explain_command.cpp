@@ -36,7 +36,7 @@ Result<Explanation> explain_here(const CommonOptions& options, const ExplainQuer
   auto plugin_config = plugin_host_config(context->config);
   if (!plugin_config) return plugin_config.error();
   const auto quiet = observability::create_fan_out({});
-  const auto plugins = plugin_runtime::PluginHost::start(*plugin_config, context->database.address, *quiet);
+  const auto plugins = plugin_runtime::PluginHost::start(std::move(*plugin_config), context->database.address, *quiet);
   if (!plugins) return plugins.error();
   auto rows = context->directory->keys(std::nullopt);
   if (!rows) return rows.error();

@@ -106,7 +106,8 @@ int print_cost(const CommonOptions& common, const CostOptions& options) {
     if (!tenants) return fail(tenants.error());
     auto config = plugin_host_config(context.config);
     if (!config) return fail(config.error());
-    const auto plugins = plugin_runtime::PluginHost::start(*config, context.database.address, *context.events);
+    const auto plugins =
+        plugin_runtime::PluginHost::start(std::move(*config), context.database.address, *context.events);
     if (!plugins) return fail(plugins.error());
     const auto policy = access::Policy::compile(context.config.policy);
     const auto registry = (*plugins)->registry();

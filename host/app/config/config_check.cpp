@@ -1,12 +1,11 @@
 #include "app/config/config_check.hpp"
 
-#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): mkdtemp
-
 #include <algorithm>
 #include <set>
 #include <tuple>
 
 #include "app/commands/console.hpp"
+#include "app/config/scratch_store.hpp"
 #include "app/config/tenant_settings.hpp"
 #include "app/config/yaml_value.hpp"
 #include "base/similar_name.hpp"
@@ -154,26 +153,6 @@ void check_id(const HostConfig& config, std::size_t index, const PluginFacts& pl
   }
 }
 
-/// A directory of its own for copies of plugin files, for as long as they are loaded.
-class Scratch {
- public:
-  Scratch() {
-    std::error_code ignored;
-    std::string name = (fs::temp_directory_path(ignored) / "toolhost-check-XXXXXX").string();
-    if (mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);  // what is mapped stays mapped
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] const fs::path& path() const noexcept { return path_; }
-
- private:
-  fs::path path_;
-};
-
 using Schemas = std::map<std::string, std::shared_ptr<const JsonSchema>, std::less<>>;
 
 /// Fills in what the plugin's file declares.
@@ -226,7 +205,7 @@ InstalledPlugins installed_plugins(const plugin_runtime::PluginHost& host) {
 InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems, Machine machine) {
   InstalledPlugins installed;
   Schemas schemas;
-  const Scratch scratch;
+  const ScratchStore scratch;
   const auto& specs = config.plugins.plugins;
   for (std::size_t index = 0; index < specs.size(); ++index) {
     const auto file = plugin_file(config, specs[index]);

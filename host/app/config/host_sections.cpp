@@ -324,6 +324,10 @@ struct ReadPlugins {
   std::vector<PluginPlace> places;
 };
 
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   Section section(slot, problems);
   plugin_runtime::PluginSpec spec;
@@ -332,6 +336,12 @@ void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   section.text("file", "The plugin's .so file: absolute, or relative to plugin_dir.", file);
   section.require("file", "a plugin needs 'file': an absolute path, or one relative to 'plugin_dir'");
   section.integer("workers", "Instead of calls.workers.", spec.workers, 1, kMostThreads);
+  section.text("offers_sha256",
+               "Hash of what it offers to clients, as 'toolhost plugin reload --dry-run' prints it; with it a version "
+               "that offers anything else is refused.",
+               spec.offers_sha256);
+  if (!spec.offers_sha256.empty() && !is_sha256(spec.offers_sha256))
+    section.bad("offers_sha256", "64 digits of 0-9 a-f", spec.offers_sha256);
   section.free_mapping("settings", "The plugin's own settings; its documentation names them.",
                        [&](const auto& node) { append_settings(spec.settings_json, place.settings, node, problems); });
   section.finish();

@@ -158,6 +158,12 @@ std::vector<std::string> describe_setting_changes(const HostConfig& before, cons
   keys.compare("audit.checkpoint_every", before.audit.checkpoint_every, after.audit.checkpoint_every);
   const auto calls = [](const HostConfig& config) { return std::string(config.audit.keeps_calls ? "all" : "none"); };
   keys.compare("audit.calls", calls(before), calls(after));
+  // They count when the plugin is loaded the next time, which need not be a restart.
+  for (const auto& plugin : after.plugins.plugins)
+    for (const auto& was : before.plugins.plugins)
+      if (was.file == plugin.file)
+        keys.compare(("plugins[" + plugin.file.string() + "].offers_sha256").c_str(), was.offers_sha256,
+                     plugin.offers_sha256);
   return std::move(keys.lines);
 }
 

@@ -93,7 +93,7 @@ class PluginHostTest : public testing::Test {
     config.store_directory = directory.path() / "store";
     config.sealing_key = Secret(std::string(32, 'k'));
     tune(config);
-    auto started = PluginHost::start(config, address(), events);
+    auto started = PluginHost::start(std::move(config), address(), events);
     ASSERT_TRUE(started) << started.error().message;
     host = std::move(*started);
   }

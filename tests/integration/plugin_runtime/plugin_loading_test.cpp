@@ -174,7 +174,7 @@ TEST_F(PluginLoading, LeavesTheHostToAPluginWhoseThreadsGoOn) {
 TEST_F(PluginLoading, NeedsASealingKey) {
   PluginHostConfig config;
   config.store_directory = directory.path();
-  const auto started = PluginHost::start(config, address(), events);
+  const auto started = PluginHost::start(std::move(config), address(), events);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, Errc::kMisuse);
 }

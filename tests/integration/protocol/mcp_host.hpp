@@ -148,7 +148,7 @@ inline McpHostParts start_host(const storage::DatabaseAddress& database, const s
   plugins.store_directory = store_directory;
   plugins.sealing_key = Secret(std::string(32, 's'));
   if (setup.has_store) host.streams = storage::StreamStore::start(database, setup.streams.keep, events).value();
-  host.plugins = plugin_runtime::PluginHost::start(plugins, database, events).value();
+  host.plugins = plugin_runtime::PluginHost::start(std::move(plugins), database, events).value();
   host.gatekeeper =
       access::Gatekeeper::start(database, Secret(std::string(32, 'p')), {.policy = setup.policy}, events).value();
   McpConfig config;

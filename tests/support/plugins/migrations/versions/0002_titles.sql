@@ -1,0 +1,1 @@
+create view titles as select text as title from notes;
