@@ -147,7 +147,7 @@ class Embedded final : public EmbeddedPostgres {
   }
 
   Result<> locate() {
-    auto server = PostgresServer::locate({config_.data_directory, config_.programs});
+    auto server = PostgresServer::locate({config_.data_directory, config_.programs, config_.is_durable});
     if (!server) return server.error();
     server_ = std::move(*server);
     address_ = DatabaseAddress::embedded(server_->socket_directory());

@@ -22,6 +22,7 @@ class EmbeddedPostgres {
         60};  ///< also how long to wait for a process that is starting or stopping the server
     std::filesystem::path programs =
         "/usr/lib/postgresql";  ///< holds <version>/bin; the newest is used for a new database
+    bool is_durable = true;     ///< false: faster, and worth nothing after a power cut; for data that nobody keeps
   };
 
   /// Joins a server that already runs in this data directory (started by another toolhost process), or starts one;

@@ -282,11 +282,12 @@ std::vector<pid_t> processes_of(const fs::path& cluster) {
 
 class Server final : public PostgresServer {
  public:
-  Server(fs::path data, fs::path programs, ServerUser user)
+  Server(fs::path data, fs::path programs, bool is_durable, ServerUser user)
       : data_(std::move(data)),
         cluster_(data_ / "postgres"),
         log_path_(data_ / "postgres.log"),
         programs_(std::move(programs)),
+        is_durable_(is_durable),
         user_(std::move(user)),
         socket_directory_(data_ / "run") {
     // A socket's path is limited to 107 bytes; a longer one moves to a short directory of its own.
@@ -383,16 +384,18 @@ class Server final : public PostgresServer {
     Launch request;
     request.program = programs_ / "initdb";
     const auto arguments = [&](const std::string& target) {
-      return std::vector<std::string>{request.program,
-                                      "-D",
-                                      target,
-                                      "-U",
-                                      "toolhost_admin",
-                                      "--auth=trust",
-                                      "--encoding=UTF8",
-                                      "--locale=C.UTF-8",
-                                      "--data-checksums",
-                                      "--no-instructions"};
+      std::vector<std::string> words{request.program,
+                                     "-D",
+                                     target,
+                                     "-U",
+                                     "toolhost_admin",
+                                     "--auth=trust",
+                                     "--encoding=UTF8",
+                                     "--locale=C.UTF-8",
+                                     "--data-checksums",
+                                     "--no-instructions"};
+      if (!is_durable_) words.emplace_back("--no-sync");
+      return words;
     };
     request.by_path = arguments(draft);
     request.by_descriptor = arguments("/proc/self/fd/" + std::to_string(directory->get()));
@@ -456,6 +459,12 @@ class Server final : public PostgresServer {
           "client_connection_check_interval=1s", "idle_in_transaction_session_timeout=10min"}) {
       arguments.emplace_back("-c");
       arguments.emplace_back(setting);
+    }
+    if (!is_durable_) {
+      for (const char* setting : {"fsync=off", "synchronous_commit=off", "full_page_writes=off"}) {
+        arguments.emplace_back("-c");
+        arguments.emplace_back(setting);
+      }
     }
     arguments.emplace_back("-c");
     arguments.emplace_back("unix_socket_directories=" + sockets);
@@ -524,6 +533,7 @@ class Server final : public PostgresServer {
   const fs::path cluster_;
   const fs::path log_path_;
   const fs::path programs_;
+  const bool is_durable_;
   const ServerUser user_;
   fs::path socket_directory_;
   bool socket_is_outside_ = false;
@@ -541,7 +551,8 @@ Result<std::unique_ptr<PostgresServer>> PostgresServer::locate(const Config& con
   if (!user) return user.error();
   auto programs = choose_programs(config.programs, data / "postgres");
   if (!programs) return programs.error();
-  return std::unique_ptr<PostgresServer>(std::make_unique<Server>(data, std::move(*programs), std::move(*user)));
+  return std::unique_ptr<PostgresServer>(
+      std::make_unique<Server>(data, std::move(*programs), config.is_durable, std::move(*user)));
 }
 
 }  // namespace toolhost::storage

@@ -20,6 +20,7 @@ class PostgresServer {
   struct Config {
     std::filesystem::path data_directory;  ///< holds postgres/, run/ and postgres.log; created when missing
     std::filesystem::path programs;        ///< holds <version>/bin, e.g. /usr/lib/postgresql
+    bool is_durable = true;                ///< as EmbeddedPostgres::Config::is_durable
   };
   /// Looks at the directory and the programs; changes nothing. kUnavailable with the cure.
   static Result<std::unique_ptr<PostgresServer>> locate(const Config& config);
