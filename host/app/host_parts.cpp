@@ -116,7 +116,8 @@ protocol::McpConfig copy_of(const protocol::McpConfig& config) {
 }
 
 plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig& config) {
-  const auto& [plugins, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level] = config;
+  const auto& [plugins, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level, time] =
+      config;
   return {.plugins = plugins,
           .job_callers = job_callers,
           .store_directory = store,
@@ -127,7 +128,8 @@ plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig&
           .max_lost_workers = lost,
           .max_result_bytes = result,
           .sealing_key = Secret(std::string(sealing_key.reveal())),
-          .log_level = level};
+          .log_level = level,
+          .time = time};
 }
 
 void print_welcome(const HostConfig& config, const ListeningOn& listening, const std::optional<FirstKey>& first_key) {

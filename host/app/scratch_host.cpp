@@ -18,6 +18,7 @@
 #include "storage/directory_store.hpp"
 #include "storage/embedded_postgres.hpp"
 #include "storage/migrator.hpp"
+#include "storage/scratch_clock.hpp"
 
 namespace toolhost::app {
 namespace {
@@ -31,7 +32,7 @@ using plugin_runtime::ToolCallPtr;
 using plugin_runtime::ToolResult;
 using Kind = plugin_runtime::ToolCall::Kind;
 
-constexpr std::string_view kPrefix = "toolhost-scratch-";
+constexpr std::string_view kPrefix = "toolhost-scratch-", kKeptPrefix = "toolhost-kept-";
 constexpr auto kNewFor = 1min;  // a directory this young may belong to a process that has not locked it yet
 constexpr int kMostRounds = 16;
 constexpr auto kDrain = 2s;
@@ -39,12 +40,12 @@ constexpr auto kDrain = 2s;
 /// A temporary directory that is locked while its process lives, so that others know which ones nobody owns any more.
 class ScratchDirectory {
  public:
-  static Result<std::unique_ptr<ScratchDirectory>> make() {
+  static Result<std::unique_ptr<ScratchDirectory>> make(bool keep) {
     std::error_code code;
     const fs::path parent = fs::temp_directory_path(code);
     if (code) return Error{Errc::kUnavailable, "there is no temporary directory: " + code.message(), {}};
     remove_abandoned(parent);
-    std::string name = parent / (std::string(kPrefix) + "XXXXXX");
+    std::string name = parent / (std::string(keep ? kKeptPrefix : kPrefix) + "XXXXXX");
     if (::mkdtemp(name.data()) == nullptr) {
       return Error{Errc::kUnavailable,
                    "cannot make a directory in " + parent.string() + ": " + std::generic_category().message(errno) +
@@ -53,15 +54,15 @@ class ScratchDirectory {
     }
     const int lock = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (lock >= 0) (void)::flock(lock, LOCK_EX | LOCK_NB);
-    return std::make_unique<ScratchDirectory>(name, lock);
+    return std::make_unique<ScratchDirectory>(name, lock, keep);
   }
 
-  ScratchDirectory(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  ScratchDirectory(fs::path path, int lock, bool keep) : path_(std::move(path)), lock_(lock), keep_(keep) {}
   ScratchDirectory(const ScratchDirectory&) = delete;
   ScratchDirectory& operator=(const ScratchDirectory&) = delete;
   ~ScratchDirectory() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    if (!keep_) fs::remove_all(path_, ignored);
     if (lock_ >= 0) ::close(lock_);
   }
 
@@ -85,6 +86,7 @@ class ScratchDirectory {
 
   const fs::path path_;
   const int lock_;
+  const bool keep_;
 };
 
 /// A client that listens to everything, and answers what it is asked if it has any answers.
@@ -194,7 +196,7 @@ class Scratch final : public ScratchHost {
   explicit Scratch(observability::EventSink& events) : events_(events), policy_(access::Policy::compile({})) {}
 
   Result<> build(Config config) {
-    auto directory = ScratchDirectory::make();
+    auto directory = ScratchDirectory::make(config.keep);
     if (!directory) return directory.error();
     directory_ = std::move(*directory);
     if (auto built = build_database(config); !built) return built;
@@ -235,6 +237,20 @@ class Scratch final : public ScratchHost {
     caller.role = role.value_or(membership_.role_of(tenant, caller.principal));
     caller.read_only = policy_->rights(tenant, caller.role, {})->read_only();
     return std::make_shared<const Caller>(std::move(caller));
+  }
+
+  Result<> set_time(plugin_runtime::SteppedTime::Moment now, std::uint64_t seed) override {
+    if (time_ == nullptr) return not_stepped();
+    time_->set(now, seed);
+    if (clock_ == nullptr) return {};
+    if (auto seeded = clock_->seed(seed); !seeded) return seeded;
+    return clock_->set(time_->now_us());
+  }
+
+  Result<> advance(std::chrono::microseconds by) override {
+    if (time_ == nullptr) return not_stepped();
+    time_->advance(by);
+    return clock_ != nullptr ? clock_->set(time_->now_us()) : Result<>();
   }
 
   [[nodiscard]] Result<ToolCallPtr> make_call(const Request& request, const CallerPtr& caller) const override {
@@ -283,6 +299,7 @@ class Scratch final : public ScratchHost {
   }
 
   [[nodiscard]] PluginHost& plugins() noexcept override { return *plugins_; }
+  [[nodiscard]] const fs::path& directory() const noexcept override { return directory_->path(); }
   [[nodiscard]] const storage::DatabaseAddress& database() const noexcept override { return address_; }
 
  private:
@@ -298,8 +315,17 @@ class Scratch final : public ScratchHost {
     }
     const auto migrated = storage::migrate_host(address_, events_);
     if (!migrated) return migrated.error();
+    if (!config.steps_time) return {};
+    time_ = std::make_shared<plugin_runtime::SteppedTime>(plugin_runtime::SteppedTime::Moment(), 0);
+    if (config.database) return {};
+    auto clock = storage::ScratchClock::install(address_);
+    if (!clock) return clock.error();
+    clock_ = std::move(*clock);
+    address_ = address_.with_stand_ins(std::string(storage::ScratchClock::kSchema));
     return {};
   }
+
+  static Error not_stepped() { return {Errc::kMisuse, "the time of this scratch host is the system's", {}}; }
 
   Result<> build_plugins(Config config) {
     plugin_runtime::PluginHostConfig wanted;
@@ -308,6 +334,7 @@ class Scratch final : public ScratchHost {
     wanted.workers = config.workers;
     wanted.sealing_key = Secret(std::string(32, 's'));  // the same in every run, so that what it seals is, too
     wanted.log_level = config.log_level;
+    wanted.time = time_;
     auto plugins = PluginHost::start(std::move(wanted), address_, events_);
     if (!plugins) return plugins.error();
     plugins_ = std::move(*plugins);
@@ -322,6 +349,8 @@ class Scratch final : public ScratchHost {
   std::unique_ptr<ScratchDirectory> directory_;
   std::unique_ptr<storage::EmbeddedPostgres> server_;  // null: the database is somebody else's
   storage::DatabaseAddress address_;
+  std::shared_ptr<plugin_runtime::SteppedTime> time_;  // null: the system's
+  std::unique_ptr<storage::ScratchClock> clock_;       // null: the database has its own
   std::unique_ptr<storage::DirectoryStore> store_;
   std::unique_ptr<PluginHost> plugins_;
   std::map<std::string, storage::TenantRow, std::less<>> tenants_;

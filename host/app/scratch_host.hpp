@@ -1,4 +1,7 @@
 #pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,7 +33,12 @@ class ScratchHost {
     /// Works in this database in place of a server of its own: the schemas of the host and the plugins are brought up
     /// to date there, and they, the tenants and their rows stay.
     std::optional<storage::DatabaseAddress> database;
-    unsigned workers = 8;                                                   ///< of each plugin
+    unsigned workers = 8;  ///< of each plugin
+    /// Plugins' time stands still, and their ids follow from a seed: set_time(), advance(). So do those of their SQL,
+    /// as far as storage::ScratchClock can stand in for the server's; not with `database`. Limits run by the real
+    /// clock.
+    bool steps_time = false;
+    bool keep = false;  ///< leaves directory(), which is a data directory of Toolhost then
     observability::Severity log_level = observability::Severity::kWarning;  ///< of the plugins' log records
   };
   /// Within seconds. kInvalidArgument when a plugin was refused, with its file, the reason and the cure; kUnavailable
@@ -46,6 +54,12 @@ class ScratchHost {
   /// tenant's members give them, else agent. kNotFound: no such tenant was added. Any thread.
   [[nodiscard]] virtual Result<CallerPtr> caller(std::string_view tenant, std::string person,
                                                  std::optional<Role> role = std::nullopt) const = 0;
+
+  /// Plugins' time from now on, and a new beginning of their ids. While no call runs; with Config::steps_time, which
+  /// begins at 1970 with the seed 0, else kMisuse.
+  virtual Result<> set_time(plugin_runtime::SteppedTime::Moment now, std::uint64_t seed) = 0;
+  /// Moves it on. While no call runs; kMisuse as set_time().
+  virtual Result<> advance(std::chrono::microseconds by) = 0;
 
   /// What is asked of a plugin.
   struct Request {
@@ -72,6 +86,8 @@ class ScratchHost {
 
   /// The plugins; run_job() is theirs. Lives as long as this object.
   [[nodiscard]] virtual plugin_runtime::PluginHost& plugins() noexcept = 0;
+  /// Where all of it is; with Config::keep it stays.
+  [[nodiscard]] virtual const std::filesystem::path& directory() const noexcept = 0;
   /// Of use while this object lives.
   [[nodiscard]] virtual const storage::DatabaseAddress& database() const noexcept = 0;
 };

@@ -31,8 +31,8 @@ th_status call_info(th_call* call, th_call_info* out) noexcept {
   info.idempotency_key = lend(running.idempotency_key);
   info.time_zone = lend(running.caller->time_zone);
   if (!call->start.deadline.is_never())
-    info.deadline_us =
-        wall_clock_us() + std::chrono::duration_cast<std::chrono::microseconds>(call->start.deadline.left()).count();
+    info.deadline_us = call->start.host->now_us() +
+                       std::chrono::duration_cast<std::chrono::microseconds>(call->start.deadline.left()).count();
   info.role = lend(to_string(running.caller->role));
   std::memcpy(out, &info, std::min<std::size_t>(out->struct_size, sizeof(info)));
   return TH_OK;

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -70,8 +71,8 @@ int32_t core_log_enabled(th_host* host, int32_t level) noexcept {
              : 0;
 }
 
-int64_t core_now_us(th_host*) noexcept {
-  return wall_clock_us();
+int64_t core_now_us(th_host* host) noexcept {
+  return host != nullptr ? host->now_us() : wall_clock_us();
 }
 
 /// Random bytes of the kernel, fetched for some thirty ids at a time.
@@ -87,24 +88,24 @@ std::uint64_t random_bits() noexcept {
   return pool[used++];
 }
 
-th_uuid core_new_uuid(th_host*) noexcept {
+th_uuid as_c(const toolhost::plugin_runtime::UuidBytes& bytes) noexcept {
+  th_uuid id{};
+  std::copy(bytes.begin(), bytes.end(), id.b);
+  return id;
+}
+
+th_uuid core_new_uuid(th_host* host) noexcept {
+  if (host != nullptr && host->time() != nullptr) return as_c(host->time()->new_uuid());
   // RFC 9562, section 6.2, method 3: 48 bits of milliseconds and 12 bits of their fraction, never the same twice, so
   // that later ids sort after earlier ones within this process too.
   static std::atomic<std::uint64_t> last{0};
-  const auto us = static_cast<std::uint64_t>(wall_clock_us());
+  const auto now = toolhost::plugin_runtime::uuid_ticks(wall_clock_us());
   auto before = last.load(std::memory_order_relaxed);
   std::uint64_t ticks = 0;
   do {
-    ticks = std::max(((us / 1000) << 12) | (us % 1000) * 4096 / 1000, before + 1);
+    ticks = std::max(now, before + 1);
   } while (!last.compare_exchange_weak(before, ticks, std::memory_order_relaxed));
-  const auto high = (ticks >> 12) << 16 | 0x7000 | (ticks & 0xfff);
-  const auto low = (random_bits() & 0x3fff'ffff'ffff'ffff) | 0x8000'0000'0000'0000;
-  th_uuid id{};
-  for (unsigned i = 0; i < 8; ++i) {
-    id.b[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
-    id.b[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
-  }
-  return id;
+  return as_c(toolhost::plugin_runtime::uuid_v7(ticks, random_bits()));
 }
 
 constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
@@ -135,6 +136,10 @@ constexpr std::array<std::pair<std::string_view, const void*>, 12> kServices{{{T
 th_host::th_host(std::string plugin_id, const toolhost::Secret& sealing_key, Severity log_level,
                  toolhost::observability::EventSink& events)
     : plugin_(std::move(plugin_id)), sealer_(sealing_key, plugin_), log_level_(log_level), events_(&events) {}
+
+std::int64_t th_host::now_us() const noexcept {
+  return time_ != nullptr ? time_->now_us() : wall_clock_us();
+}
 
 Result<json::Value> th_host::set_settings(std::string_view text) {
   return settings_.set(text);

@@ -18,6 +18,7 @@
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/sealed_token.hpp"
 #include "plugin_runtime/structured_writer.hpp"
+#include "plugin_runtime/time_source.hpp"
 #include "storage/tenant_connection.hpp"
 
 namespace toolhost::plugin_runtime {
@@ -66,6 +67,12 @@ struct th_host {
   /// Sets those of tenants, by name, whole, for calls that begin from now on; the other tenants have the plugin's own.
   /// Any thread. kInvalidArgument, and nothing changes, when one of them is no JSON object.
   toolhost::Result<> set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings);
+  /// Before the plugin's entry; null: the system's.
+  void set_time(std::shared_ptr<toolhost::plugin_runtime::TimeSource> time) noexcept { time_ = std::move(time); }
+  /// What the plugin is told of the time: microseconds since 1970.
+  [[nodiscard]] std::int64_t now_us() const noexcept;
+  /// Null: the system's.
+  [[nodiscard]] toolhost::plugin_runtime::TimeSource* time() const noexcept { return time_.get(); }
   /// Before create().
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
@@ -98,6 +105,7 @@ struct th_host {
   std::atomic<toolhost::observability::Severity> log_level_;
   toolhost::plugin_runtime::PluginSettings settings_;
   std::vector<ReadableView> readable_views_;
+  std::shared_ptr<toolhost::plugin_runtime::TimeSource> time_;
   std::atomic<std::uint64_t> tenant_settings_number_{0};
   std::mutex settings_mutex_;                                      // guards what follows
   toolhost::plugin_runtime::SettingsSnapshotPtr tenant_settings_;  // null until there are any

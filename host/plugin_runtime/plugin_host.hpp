@@ -22,6 +22,7 @@
 #include "plugin_runtime/client_port.hpp"
 #include "plugin_runtime/header_members.hpp"
 #include "plugin_runtime/sensitive_members.hpp"
+#include "plugin_runtime/time_source.hpp"
 #include "plugin_runtime/uri_template.hpp"
 #include "storage/database_address.hpp"
 
@@ -216,6 +217,9 @@ struct PluginHostConfig {
   std::size_t max_result_bytes = 1 << 20;  ///< content and structured text of one call
   Secret sealing_key;                      ///< 32 bytes; authenticates the tokens (cursors) that plugins hand out
   observability::Severity log_level = observability::Severity::kInfo;  ///< log records of plugins below it are dropped
+  /// What plugins take for the time and their ids from: now_us(), new_uuid(), and deadlines as they read them. Limits
+  /// run by the real clock all the same. Null: the system's.
+  std::shared_ptr<TimeSource> time;
 };
 
 /// What a plugin has to do at this moment.

@@ -80,6 +80,7 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
   const auto& config = around.config;
   auto plugin = std::make_shared<PluginInstance>(file, config, around.events);
   plugin->host_.set_news(around.news);
+  plugin->host_.set_time(config.time);
   const auto image = PluginImage::load(file, config.store_directory);
   if (!image) return plugin->refused("load", image.error());
   {
@@ -199,7 +200,7 @@ void PluginInstance::stop(std::chrono::milliseconds drain, std::chrono::millisec
 bool PluginInstance::quiesce(std::chrono::milliseconds limit) {
   if (definition_.quiesce == nullptr) return true;
   const auto until = std::chrono::system_clock::now() + limit;
-  const auto until_us = std::chrono::duration_cast<std::chrono::microseconds>(until.time_since_epoch()).count();
+  const auto until_us = host_.now_us() + std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
   // On a thread of its own, which is left behind when it does not return.
   std::packaged_task<th_status()> task([self = shared_from_this(), until_us] {
     const BlackBoxScope scope(self->definition_.id, "(quiesce)", "");

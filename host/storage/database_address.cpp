@@ -166,7 +166,18 @@ std::string DatabaseAddress::as_host() const {
 
 std::string DatabaseAddress::as_plugin(std::string_view plugin_id) const {
   const std::string schema = schema_of_plugin(plugin_id);
-  return conninfo_of(embedded_, base_, "toolhost_plugin_" + schema, schema);
+  return conninfo_of(embedded_, base_, "toolhost_plugin_" + schema, schema + rest_of_search_path());
+}
+
+std::string DatabaseAddress::rest_of_search_path() const {
+  // Without being named, pg_catalog would come first.
+  return stand_ins_.empty() ? "" : "," + stand_ins_ + ",pg_catalog";
+}
+
+DatabaseAddress DatabaseAddress::with_stand_ins(std::string schema) const {
+  DatabaseAddress address = *this;
+  address.stand_ins_ = std::move(schema);
+  return address;
 }
 
 std::string DatabaseAddress::url() const {

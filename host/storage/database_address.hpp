@@ -21,6 +21,11 @@ class DatabaseAddress {
   [[nodiscard]] std::string as_admin() const;
   [[nodiscard]] std::string as_host() const;
   [[nodiscard]] std::string as_plugin(std::string_view plugin_id) const;
+  /// The same database with names looked for in this schema, too, after the plugin's own and before PostgreSQL's: its
+  /// functions stand in for those of the same name. `schema` needs no quotes.
+  [[nodiscard]] DatabaseAddress with_stand_ins(std::string schema) const;
+  /// What follows the plugin's schema in its search path; nearly always nothing.
+  [[nodiscard]] std::string rest_of_search_path() const;
   /// For `toolhost db url`: a postgresql:// URI of the admin that psql and pg_dump take.
   [[nodiscard]] std::string url() const;
   [[nodiscard]] bool is_embedded() const noexcept { return embedded_; }
@@ -28,6 +33,7 @@ class DatabaseAddress {
  private:
   bool embedded_ = false;
   std::string base_;
+  std::string stand_ins_;  // a schema; empty: none
 };
 
 /// True for a postgresql:// URL that libpq understands. (Its own message about one that it does not would show the

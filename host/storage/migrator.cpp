@@ -32,12 +32,18 @@ struct Target {
   std::string schema;
   std::string owner;  // the role that owns the schema and runs the migrations
   std::string user;   // the role that works in it
+  std::string rest_of_search_path;
   bool is_plugin = false;
 };
 
-Target target_of(std::string_view plugin_id) {
+Target target_of(const DatabaseAddress& address, std::string_view plugin_id) {
   const std::string schema = schema_of_plugin(plugin_id);
-  return {std::string(plugin_id), schema, "toolhost_owner_" + schema, "toolhost_plugin_" + schema, true};
+  return {.label = std::string(plugin_id),
+          .schema = schema,
+          .owner = "toolhost_owner_" + schema,
+          .user = "toolhost_plugin_" + schema,
+          .rest_of_search_path = address.rest_of_search_path(),
+          .is_plugin = true};
 }
 
 // ---- roles and the host's schema
@@ -352,7 +358,7 @@ bool apply_one(pqxx::connection& connection, const Target& target, const Migrati
   if (is_applied(work, target, migration, subject)) return false;
   work.exec("set local role " + work.quote_name(target.owner));
   if (target.is_plugin) lift_force(work, target);
-  work.exec("set local search_path = " + work.quote_name(target.schema));
+  work.exec("set local search_path = " + work.quote_name(target.schema) + target.rest_of_search_path);
   try {
     work.exec(migration.sql);
   } catch (const pqxx::sql_error& error) {
@@ -467,7 +473,7 @@ auto guarded(Work work) -> Result<decltype(work())> {
 
 Result<std::vector<AppliedMigration>> migrate_host(const DatabaseAddress& address, observability::EventSink& events) {
   return guarded([&] {
-    const Target host{"the host", "toolhost", "toolhost_owner", "toolhost_app", false};
+    const Target host{.label = "the host", .schema = "toolhost", .owner = "toolhost_owner", .user = "toolhost_app"};
     pqxx::connection connection(address.as_admin());
     {
       pqxx::nontransaction work(connection);
@@ -500,7 +506,7 @@ Result<std::vector<AppliedMigration>> migrate_plugin(const DatabaseAddress& addr
       throw refused(Errc::kInvalidArgument, "a plugin cannot have the id \"" + std::string(plugin_id) +
                                                 "\": its schema would be \"" + schema + "\"");
     }
-    const Target plugin = target_of(plugin_id);
+    const Target plugin = target_of(address, plugin_id);
     pqxx::connection connection(address.as_admin());
     prepare_plugin(connection, address, plugin);
     return apply_all(connection, plugin, migrations, {text_array(shared_tables), text_array(exports)}, events);
@@ -513,7 +519,7 @@ std::string sql_name(const ExportedView& view) {
 
 Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id, std::span<const ExportedView> views) {
   return guarded([&] {
-    const Target reader = target_of(reader_id);
+    const Target reader = target_of(address, reader_id);
     std::vector<std::string> wanted;
     for (const auto& view : views) wanted.push_back(schema_of_plugin(view.plugin_id) + "." + view.view);
     pqxx::connection connection(address.as_admin());
@@ -521,7 +527,7 @@ Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id,
     work.exec(kLock);
     end_reads(work, reader, text_array(wanted));
     for (const auto& view : views) {
-      const Target exporter = target_of(view.plugin_id);
+      const Target exporter = target_of(address, view.plugin_id);
       if (exporter.schema == reader.schema) continue;
       const std::string user = work.quote_name(reader.user);
       work.exec("set local role " + work.quote_name(exporter.owner));

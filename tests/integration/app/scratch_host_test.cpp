@@ -92,6 +92,29 @@ TEST(ScratchHost, APluginThatIsRefusedFailsTheStartWithItsReason) {
   EXPECT_EQ(scratch_directories(), before);
 }
 
+TEST(ScratchHost, TimeAndIdsFollowFromWhatTheyAreSetTo) {
+  using Moment = plugin_runtime::SteppedTime::Moment;
+  auto host = ScratchHost::start({.plugins = {{.file = kTickets}}, .steps_time = true}, no_events);
+  ASSERT_TRUE(host) << host.error().message << host.error().detail;
+  const Moment start(std::chrono::sys_days{std::chrono::year(2026) / 3 / 1} + std::chrono::hours(9));
+  const auto story = [&](const std::string& tenant) {
+    EXPECT_TRUE((*host)->set_time(start, 7));
+    EXPECT_TRUE((*host)->add_tenant(tenant));
+    const auto ana = (*host)->caller(tenant, "ana@acme.com").value();
+    const auto run = [&](const char* tool, const char* arguments) {
+      const auto result = (*host)->call({.name = tool, .arguments = arguments}, ana);
+      return result ? result->structured_json + result->content_json : result.error().message;
+    };
+    auto answers = run("create_ticket", R"({"title":"Broken"})") + run("create_ticket", R"({"title":"Torn"})");
+    EXPECT_TRUE((*host)->advance(std::chrono::minutes(5)));
+    return answers + run("create_ticket", R"({"title":"Lost"})") + run("list_tickets", "{}");
+  };
+  const auto first = story("first");
+  EXPECT_NE(first.find("2026-03-01T09:00:00"), std::string::npos) << first;
+  EXPECT_NE(first.find("2026-03-01T09:05:00"), std::string::npos) << first;
+  EXPECT_EQ(story("second"), first);
+}
+
 TEST(ScratchHost, AsksTheClientForWhatItHasAnswersTo) {
   auto host = ScratchHost::start({.plugins = {{.file = TOOLHOST_TEST_PLUGINS "/ask.so"}},
                                   .database = test_support::TempPostgres::shared().fresh_database()},
