@@ -13,6 +13,7 @@
 #include "app/commands/explain_command.hpp"
 #include "app/commands/key_commands.hpp"
 #include "app/commands/plugin_reload_command.hpp"
+#include "app/commands/plugin_test_command.hpp"
 #include "app/commands/reload_command.hpp"
 #include "app/commands/stdio_command.hpp"
 #include "app/commands/tenant_commands.hpp"
@@ -217,12 +218,13 @@ int run(int argc, char** argv) {
   add_tenant_commands(app, common, exit_code);
   add_key_commands(app, common, exit_code);
 
-  auto* plugin = app.add_subcommand("plugin", "Look at plugins")->require_subcommand(1);
+  auto* plugin = app.add_subcommand("plugin", "Look at plugins and test them")->require_subcommand(1);
   auto* plugin_list = command(
       *plugin, "list", "Load the configured plugins and list them with what they offer, or why they are refused");
   add_json(plugin_list);
   plugin_list->callback([&] { exit_code = list_plugins(common, as_json); });
   add_plugin_reload_command(*plugin, common, exit_code);
+  add_plugin_test_command(*plugin, exit_code);
 
   add_tool_commands(app, common, exit_code);
 
