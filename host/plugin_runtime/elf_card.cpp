@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -23,6 +24,8 @@ constexpr Elf64_Half kMachine = EM_AARCH64;
 // Far above what a linker emits; they bound the work that a hostile file can cause.
 constexpr std::size_t kMaxSymbols = 1 << 20;
 constexpr std::size_t kMaxDynamicEntries = 4096;
+constexpr std::size_t kMaxNeededVersions = 4096;
+constexpr std::size_t kMaxSymbolNameBytes = 64 * 1024 * 1024;  // of all together: names may share their bytes
 
 Error malformed(std::string what) {
   return {Errc::kInvalidArgument,
@@ -68,7 +71,8 @@ class ElfReader {
     if (auto read = read_segments(); !read) return read.error();
     if (auto read = read_card(); !read) return read.error();
     if (auto read = read_dynamic(); !read) return read.error();
-    if (auto read = read_exports(); !read) return read.error();
+    if (auto read = read_symbols(); !read) return read.error();
+    if (auto read = read_needed_versions(); !read) return read.error();
     return std::move(card_);
   }
 
@@ -163,6 +167,9 @@ class ElfReader {
       if (entry->d_tag == DT_SYMTAB) symbols_address_ = value;
       if (entry->d_tag == DT_HASH) hash_address_ = value;
       if (entry->d_tag == DT_GNU_HASH) gnu_hash_address_ = value;
+      if (entry->d_tag == DT_VERNEED) versions_address_ = value;
+      if (entry->d_tag == DT_VERNEEDNUM) versions_count_ = value;
+      if (entry->d_tag == DT_FINI_ARRAYSZ) card_.end_functions = value / sizeof(Elf64_Addr);
       if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (value & DF_TEXTREL) != 0))
         card_.text_relocations = true;
     }
@@ -183,20 +190,48 @@ class ElfReader {
     return {};
   }
 
-  Result<> read_exports() {
+  Result<> read_symbols() {
     const auto count = symbol_count();
     const auto symbols = from_address(symbols_address_);
     if (!count || *count > kMaxSymbols || symbols.size() / sizeof(Elf64_Sym) < *count)
       return malformed("its dynamic symbol table reaches past its end");
+    std::size_t name_bytes = 0;
     for (std::uint64_t i = 1; i < *count; ++i) {
       const auto symbol = *read_at<Elf64_Sym>(symbols, i * sizeof(Elf64_Sym));
       const auto binding = ELF64_ST_BIND(symbol.st_info);
-      if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL) continue;
+      if (binding == STB_LOCAL) continue;
       const auto name = text_at(strings_, symbol.st_name);
-      if (!name) return malformed("the name of an exported symbol reaches past its end");
-      card_.exports.emplace_back(*name);
+      if (!name) return malformed("the name of a dynamic symbol reaches past its end");
+      name_bytes += name->size();
+      if (name_bytes > kMaxSymbolNameBytes) return malformed("the names of its dynamic symbols are too long");
+      (symbol.st_shndx == SHN_UNDEF ? card_.imports : card_.exports).emplace_back(*name);
     }
     std::sort(card_.exports.begin(), card_.exports.end());
+    std::sort(card_.imports.begin(), card_.imports.end());
+    return {};
+  }
+
+  /// PT_DYNAMIC leads to one record for each library, each of which leads to one for each version.
+  Result<> read_needed_versions() {
+    if (versions_address_ == 0) return {};
+    const auto table = from_address(versions_address_);
+    std::uint64_t at = 0;
+    for (std::uint64_t i = 0; i < versions_count_; ++i) {
+      const auto library = read_at<Elf64_Verneed>(table, at);
+      if (!library) return malformed("its table of needed versions reaches past its end");
+      std::uint64_t version_at = at + library->vn_aux;
+      for (unsigned n = 0; n < library->vn_cnt; ++n) {
+        const auto version = read_at<Elf64_Vernaux>(table, version_at);
+        const auto name = version ? text_at(strings_, version->vna_name) : std::nullopt;
+        if (!name || card_.needed_versions.size() >= kMaxNeededVersions)
+          return malformed("its table of needed versions reaches past its end");
+        card_.needed_versions.emplace_back(*name);
+        if (version->vna_next == 0) break;
+        version_at += version->vna_next;
+      }
+      if (library->vn_next == 0) break;
+      at += library->vn_next;
+    }
     return {};
   }
 
@@ -247,10 +282,39 @@ class ElfReader {
   std::vector<Elf64_Phdr> loaded_;
   std::string_view dynamic_, strings_;
   std::uint64_t symbols_address_ = 0, hash_address_ = 0, gnu_hash_address_ = 0;
+  std::uint64_t versions_address_ = 0, versions_count_ = 0;
   ElfCard card_;
 };
 
+/// The number at the front of dotted numbers, which is taken off them; nothing when there is none.
+std::optional<std::uint64_t> take_number(std::string_view& version) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  version.remove_prefix(static_cast<std::size_t>(end - version.data()));
+  if (version.starts_with('.')) version.remove_prefix(1);
+  return number;
+}
+
 }  // namespace
+
+bool is_older_version(std::string_view left, std::string_view right) noexcept {
+  while (true) {
+    const auto of_left = take_number(left), of_right = take_number(right);
+    if (of_left != of_right || !of_left) return of_left < of_right;
+  }
+}
+
+std::string highest_version(const ElfCard& card, std::string_view prefix) {
+  std::string highest;
+  for (const auto& needed : card.needed_versions) {
+    if (!needed.starts_with(prefix)) continue;
+    const auto version = needed.substr(prefix.size());
+    if (version.find_first_not_of("0123456789.") == std::string::npos && is_older_version(highest, version))
+      highest = version;
+  }
+  return highest;
+}
 
 Result<ElfCard> read_elf_card(std::string_view file) {
   return ElfReader(file).read();

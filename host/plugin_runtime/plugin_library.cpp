@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <grp.h>
 #include <openssl/evp.h>
 #include <pwd.h>
@@ -119,19 +120,6 @@ std::string needs_abi(const ElfCard& card, std::uint32_t minor) {
          " (upgrade the host or use " + card.id + (card.abi_major < TH_ABI_MAJOR ? " > " : " < ") + card.version + ")";
 }
 
-Result<> check_exports(const fs::path& file, const ElfCard& card) {
-  for (const char* symbol : {kEntrySymbol, kCardSymbol})
-    if (!std::binary_search(card.exports.begin(), card.exports.end(), symbol))
-      return refusal(file, std::string("does not export ") + symbol +
-                               "; write TH_PLUGIN(...) in it and link it with toolhost_plugin.map");
-  for (const auto& symbol : card.exports)
-    if (symbol != kEntrySymbol && symbol != kCardSymbol)
-      return refusal(file, "exports the stray symbol '" + symbol +
-                               "', which other code in this process could bind to; link it with toolhost_plugin.map "
-                               "(toolhost_add_plugin() does)");
-  return {};
-}
-
 bool may_load(std::string_view library) {
   if (std::find(kAllowedLibraries.begin(), kAllowedLibraries.end(), library) != kAllowedLibraries.end()) return true;
   // Digits alone: with a slash it would be a path.
@@ -139,27 +127,6 @@ bool may_load(std::string_view library) {
     return library.starts_with(name) && library.size() > name.size() &&
            library.find_first_not_of("0123456789", name.size()) == std::string_view::npos;
   });
-}
-
-Result<> check_card(const fs::path& file, const ElfCard& card) {
-  if (!is_plugin_id(card.id))
-    return refusal(
-        file, "its id '" + card.id + "' is none; use lower-case letters, digits, '_' and '.', starting with a letter");
-  if (card.abi_major != TH_ABI_MAJOR) return refusal(file, needs_abi(card, card.abi_minor_required));
-  if (card.abi_minor_required > TH_ABI_MINOR) return refusal(file, needs_abi(card, card.abi_minor_required));
-  if (auto checked = check_exports(file, card); !checked) return checked.error();
-  for (const auto& library : card.needed)
-    if (!may_load(library))
-      return refusal(file, "needs the library " + library + ", which plugins may not load; link it statically");
-  if (!card.search_path.empty())
-    return refusal(file, "carries the library search path '" + card.search_path +
-                             "' (RPATH or RUNPATH); link it without, or run: patchelf --remove-rpath");
-  if (card.executable_stack)
-    return refusal(
-        file,
-        "asks for an executable stack; link it with -Wl,-z,noexecstack and mark assembler files with .note.GNU-stack");
-  if (card.text_relocations) return refusal(file, "has relocations in its code; compile all of it with -fPIC");
-  return {};
 }
 
 bool write_all(int fd, std::string_view bytes) {
@@ -205,6 +172,21 @@ Result<fs::path> store_copy(const CheckedFile& file, const fs::path& store) {
   return path;
 }
 
+void find_export_problems(const ElfCard& card, std::vector<FileProblem>& problems) {
+  constexpr const char* kRule = "exports-only-entry";
+  for (const char* symbol : {kEntrySymbol, kCardSymbol})
+    if (!std::binary_search(card.exports.begin(), card.exports.end(), symbol))
+      problems.push_back({kRule, std::string("does not export ") + symbol +
+                                     "; write TH_PLUGIN(...) in it and link it with toolhost_plugin.map"});
+  for (const auto& symbol : card.exports) {
+    if (symbol == kEntrySymbol || symbol == kCardSymbol) continue;
+    problems.push_back({kRule, "exports the stray symbol '" + symbol +
+                                   "', which other code in this process could bind to; link it with "
+                                   "toolhost_plugin.map (toolhost_add_plugin() does)"});
+    return;
+  }
+}
+
 }  // namespace
 
 std::string sha256_of(std::string_view bytes) {
@@ -219,6 +201,41 @@ std::string sha256_of(std::string_view bytes) {
   return text;
 }
 
+std::vector<FileProblem> file_problems(const ElfCard& card) {
+  std::vector<FileProblem> problems;
+  const auto add = [&](const char* rule, std::string reason) { problems.push_back({rule, std::move(reason)}); };
+  if (!is_plugin_id(card.id))
+    add("card-id",
+        "its id '" + card.id + "' is none; use lower-case letters, digits, '_' and '.', starting with a letter");
+  if (card.abi_major != TH_ABI_MAJOR || card.abi_minor_required > TH_ABI_MINOR)
+    add("card-abi", needs_abi(card, card.abi_minor_required));
+  find_export_problems(card, problems);
+  for (const auto& library : card.needed)
+    if (!may_load(library))
+      add("needed-allowlist", "needs the library " + library + ", which plugins may not load; link it statically");
+  if (!card.search_path.empty())
+    add("no-rpath", "carries the library search path '" + card.search_path +
+                        "' (RPATH or RUNPATH); link it without, or run: patchelf --remove-rpath");
+  if (card.executable_stack)
+    add("no-execstack",
+        "asks for an executable stack; link it with -Wl,-z,noexecstack and mark assembler files with .note.GNU-stack");
+  if (card.text_relocations) add("no-text-relocations", "has relocations in its code; compile all of it with -fPIC");
+  if (const auto floor = highest_version(card, "GLIBC_"); is_older_version(gnu_get_libc_version(), floor))
+    add("glibc-floor", "needs glibc " + floor + ", this machine has " + gnu_get_libc_version() +
+                           "; build it on the oldest system that it is to run on");
+  return problems;
+}
+
+Result<PluginFile> read_plugin_file(const fs::path& file) {
+  std::error_code error;
+  PluginFile read{.path = fs::absolute(file, error).lexically_normal(), .bytes = {}, .sha256 = {}};
+  auto bytes = read_file(read.path, false);
+  if (!bytes) return bytes.error();
+  read.sha256 = sha256_of(*bytes);
+  read.bytes = std::move(*bytes);
+  return read;
+}
+
 Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
   std::error_code error;
   CheckedFile checked{.path = fs::absolute(file, error).lexically_normal()};
@@ -226,7 +243,8 @@ Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
   if (!bytes) return bytes.error();
   auto card = read_elf_card(*bytes);
   if (!card) return refusal(checked.path, card.error().message);
-  if (auto passed = check_card(checked.path, *card); !passed) return passed.error();
+  if (const auto problems = file_problems(*card); !problems.empty())
+    return refusal(checked.path, problems.front().reason);
   checked.sha256 = sha256_of(*bytes);
   checked.size = bytes->size();
   checked.bytes = std::move(*bytes);

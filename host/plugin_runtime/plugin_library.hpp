@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <toolhost/plugin.h>
 
@@ -27,6 +28,21 @@ Result<CheckedFile> check_plugin_file(const std::filesystem::path& file, bool ch
 
 /// As 64 lower-case hex digits.
 std::string sha256_of(std::string_view bytes);
+
+/// Why a file would not be loaded.
+struct FileProblem {
+  const char* rule;    ///< "card-abi", "card-id", "exports-only-entry", "needed-allowlist", "no-rpath", ...
+  std::string reason;  ///< with the cure
+};
+/// All that check_plugin_file() has against what a card says; the first is the one that it refuses with.
+std::vector<FileProblem> file_problems(const ElfCard& card);
+
+/// The bytes of a regular file of at most 256 MiB, and their SHA-256 in lower-case hex; nothing of them is judged.
+struct PluginFile {
+  std::filesystem::path path;  ///< absolute
+  std::string bytes, sha256;
+};
+Result<PluginFile> read_plugin_file(const std::filesystem::path& file);
 
 /// One mapped plugin image. There is one per content, it is never unmapped and lives as long as the process.
 class PluginImage {

@@ -40,7 +40,29 @@ TEST(ElfCard, ReadsWhatAPluginSaysAboutItself) {
     EXPECT_EQ(card->search_path, "");
     EXPECT_FALSE(card->executable_stack);
     EXPECT_FALSE(card->text_relocations);
+    EXPECT_EQ(card->end_functions, 1U);
+    EXPECT_THAT(card->imports, testing::Contains("__cxa_finalize"));
   }
+}
+
+TEST(ElfCard, ReadsWhichVersionsOfItsLibrariesAPluginNeeds) {
+  const auto c99 = read_exactly(plugin_bytes("c99"));
+  ASSERT_TRUE(c99) << c99.error().message;
+  EXPECT_THAT(c99->needed_versions, testing::Contains("GLIBC_2.2.5"));
+  EXPECT_EQ(highest_version(*c99, "GLIBCXX_"), "");
+  const auto echo = read_exactly(plugin_bytes("echo"));
+  ASSERT_TRUE(echo) << echo.error().message;
+  EXPECT_THAT(highest_version(*echo, "GLIBC_"), testing::StartsWith("2."));
+  EXPECT_THAT(highest_version(*echo, "GLIBCXX_"), testing::StartsWith("3.4."));
+}
+
+TEST(ElfCard, ComparesVersionsByTheirParts) {
+  EXPECT_TRUE(is_older_version("2.9", "2.34"));
+  EXPECT_TRUE(is_older_version("2.2.5", "2.3"));
+  EXPECT_TRUE(is_older_version("2.2", "2.2.5"));
+  EXPECT_TRUE(is_older_version("", "2.2.5"));
+  EXPECT_FALSE(is_older_version("2.34", "2.34"));
+  EXPECT_FALSE(is_older_version("3.4.30", "3.4.9"));
 }
 
 TEST(ElfCard, RefusesAFileThatIsCutAnywhere) {
