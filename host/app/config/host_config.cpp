@@ -97,8 +97,10 @@ std::filesystem::path default_plugin_directory() {
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   const auto prefix = program.parent_path().parent_path();
-  const auto in_build_tree = prefix / "plugins";
-  return std::filesystem::is_directory(in_build_tree, ignored) ? in_build_tree : prefix / "lib/toolhost/plugins";
+  const auto installed = prefix / "lib/toolhost/plugins", in_build_tree = prefix / "plugins";
+  const bool is_built =
+      !std::filesystem::is_directory(installed, ignored) && std::filesystem::is_directory(in_build_tree, ignored);
+  return is_built ? in_build_tree : installed;
 }
 
 HostConfig default_config() {

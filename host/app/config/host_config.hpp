@@ -141,7 +141,7 @@ std::filesystem::path absolute_path(const std::filesystem::path& path);
 std::filesystem::path plugin_file(const HostConfig& config, const plugin_runtime::PluginSpec& plugin);
 /// $XDG_DATA_HOME/toolhost, else ~/.local/share/toolhost.
 std::filesystem::path default_data_directory();
-/// Beside the program: ../plugins in a build tree, ../lib/toolhost/plugins when installed.
+/// Beside the program, wherever it is: ../lib/toolhost/plugins when installed, ../plugins in a build tree.
 std::filesystem::path default_plugin_directory();
 /// What a host without a configuration file runs with: the plugins that ship with it, nothing else changed.
 HostConfig default_config();
