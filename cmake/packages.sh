@@ -15,9 +15,10 @@ TOOLHOST_RUNTIME_PACKAGES=(postgresql-15 ca-certificates)
 
 # What ./test needs on top. llvm-19 holds the symbolizer that sanitizer reports need; nodejs and npm only fetch the npm
 # packages of tests/e2e, among them the Node that runs the tests; chromium, with a font to write in, opens the portal.
+# cargo builds the plugins in Rust, which keep to what Debian 12's has (1.63).
 TOOLHOST_TEST_PACKAGES=(
   llvm-19 libclang-rt-19-dev clang-format-19 gcc g++ libgtest-dev libgmock-dev libtest-json-schema-acceptance-perl python3
-  nodejs npm chromium fonts-dejavu-core openssl)
+  nodejs npm chromium fonts-dejavu-core openssl cargo)
 
 # packages_missing NAME...: prints the named packages that are not installed, one a line. Takes milliseconds.
 packages_missing() {
@@ -28,6 +29,8 @@ packages_missing() {
     case " $installed" in *" $name "*) continue ;; esac
     # Node from elsewhere than Debian brings its own npm and conflicts with Debian's package.
     case "$name" in nodejs | npm) command -v node >/dev/null && command -v npm >/dev/null && continue ;; esac
+    # Rust from elsewhere does as well.
+    if [ "$name" = cargo ] && command -v cargo >/dev/null; then continue; fi
     echo "$name"
   done
 }

@@ -1,0 +1,363 @@
+use crate::error::Error;
+use crate::json::{self, Object};
+use crate::raw::{self, th_call, th_host, th_status, th_str};
+use crate::sql::{Rows, Value};
+use crate::Tables;
+use std::mem::size_of;
+
+pub(crate) fn to_th(text: &str) -> th_str {
+    bytes_to_th(text.as_bytes())
+}
+
+pub(crate) fn bytes_to_th(bytes: &[u8]) -> th_str {
+    th_str { ptr: bytes.as_ptr().cast(), len: bytes.len() }
+}
+
+const NO_STR: th_str = th_str { ptr: std::ptr::null(), len: 0 };
+
+/// `text` must be lent by the host for as long as the result is used.
+pub(crate) unsafe fn bytes_of<'a>(text: th_str) -> &'a [u8] {
+    if text.len == 0 {
+        return &[];
+    }
+    unsafe { std::slice::from_raw_parts(text.ptr.cast(), text.len) }
+}
+
+/// As `bytes_of`.
+pub(crate) unsafe fn text_of<'a>(text: th_str) -> Result<&'a str, Error> {
+    std::str::from_utf8(unsafe { bytes_of(text) }).map_err(|_| Error::internal("the host gave text that is not UTF-8"))
+}
+
+/// How much a record of the log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Trace = raw::TH_LOG_TRACE as isize,
+    Debug = raw::TH_LOG_DEBUG as isize,
+    Info = raw::TH_LOG_INFO as isize,
+    Warn = raw::TH_LOG_WARN as isize,
+    Error = raw::TH_LOG_ERROR as isize,
+    Critical = raw::TH_LOG_CRITICAL as isize,
+}
+
+/// The host of this instance.
+pub struct Host {
+    pub(crate) raw: *mut th_host,
+    pub(crate) tables: &'static Tables,
+}
+
+impl Host {
+    /// Writes a record to the host's log.
+    pub fn log(&self, level: Level, message: &str, pairs: &[(&str, &str)]) {
+        self.write_log(std::ptr::null_mut(), level, message, pairs);
+    }
+
+    /// Whether records of this level are written: ask before formatting.
+    pub fn log_enabled(&self, level: Level) -> bool {
+        unsafe { function!((*self.tables.core).log_enabled)(self.raw, level as i32) != 0 }
+    }
+
+    /// Wall clock: microseconds since 1970-01-01T00:00Z.
+    pub fn now_us(&self) -> i64 {
+        unsafe { function!((*self.tables.core).now_us)(self.raw) }
+    }
+
+    /// A new UUID, version 7: later ones sort after earlier ones.
+    pub fn new_uuid(&self) -> [u8; 16] {
+        unsafe { function!((*self.tables.core).new_uuid)(self.raw) }.b
+    }
+
+    /// A setting of the plugin itself, text, by JSON Pointer; `None` when it is not set.
+    pub fn config_str(&self, pointer: &str) -> Result<Option<String>, Error> {
+        self.read_config_str(std::ptr::null_mut(), pointer)
+    }
+
+    fn read_config_str(&self, call: *mut th_call, pointer: &str) -> Result<Option<String>, Error> {
+        let mut out = NO_STR;
+        let status = unsafe { function!((*self.tables.config).str)(self.raw, call, to_th(pointer), &mut out) };
+        setting(status, pointer, || Ok(unsafe { text_of(out) }?.to_string()))
+    }
+
+    fn write_log(&self, call: *mut th_call, level: Level, message: &str, pairs: &[(&str, &str)]) {
+        let flat: Vec<th_str> = pairs.iter().flat_map(|(key, value)| [to_th(key), to_th(value)]).collect();
+        unsafe {
+            function!((*self.tables.core).log)(self.raw, call, level as i32, to_th(message), flat.as_ptr(), pairs.len())
+        }
+    }
+}
+
+fn setting<T>(status: th_status, pointer: &str, value: impl FnOnce() -> Result<T, Error>) -> Result<Option<T>, Error> {
+    match status {
+        raw::TH_OK => value().map(Some),
+        raw::TH_E_NOT_FOUND => Ok(None),
+        status => Err(Error::internal(format!("the setting {pointer} cannot be read that way (status {status})"))),
+    }
+}
+
+/// What the host knows of a call.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// For display only: the host scopes every statement to the tenant by itself.
+    pub tenant: String,
+    /// Who calls: an e-mail address, or the key's name.
+    pub principal: String,
+    /// "viewer", "agent" or "admin".
+    pub role: String,
+    pub tool: String,
+    pub request_id: String,
+    /// Empty when the caller sent none.
+    pub idempotency_key: String,
+    /// The tenant's IANA zone.
+    pub time_zone: String,
+    /// Wall clock; 0: none.
+    pub deadline_us: i64,
+    /// 0 the first time; n when the host runs the handler again.
+    pub attempt: u32,
+}
+
+/// One call of a tool: its arguments, its result, its transaction. It stays on the thread of its handler.
+pub struct Call {
+    pub(crate) raw: *mut th_call,
+    pub(crate) host: Host,
+    pub(crate) tables: &'static Tables,
+}
+
+impl Call {
+    /// The host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub fn info(&self) -> Result<Info, Error> {
+        let mut info: raw::th_call_info = unsafe { std::mem::zeroed() };
+        info.struct_size = size_of::<raw::th_call_info>() as u32;
+        self.check(unsafe { function!((*self.tables.call).info)(self.raw, &mut info) })?;
+        let text = |text: th_str| unsafe { text_of(text) }.map(String::from);
+        Ok(Info {
+            tenant: text(info.tenant)?,
+            principal: text(info.principal)?,
+            role: text(info.role)?,
+            tool: text(info.tool)?,
+            request_id: text(info.request_id)?,
+            idempotency_key: text(info.idempotency_key)?,
+            time_zone: text(info.time_zone)?,
+            deadline_us: info.deadline_us,
+            attempt: info.attempt,
+        })
+    }
+
+    /// Writes a record to the host's log, with the tenant, tool and request of this call.
+    pub fn log(&self, level: Level, message: &str, pairs: &[(&str, &str)]) {
+        self.host.write_log(self.raw, level, message, pairs);
+    }
+
+    /// Whether nobody waits any more, or the deadline has passed. Cheap: ask in long loops.
+    pub fn cancelled(&self) -> bool {
+        unsafe { function!((*self.tables.call).cancelled)(self.raw) != 0 }
+    }
+
+    // ---- Arguments, by JSON Pointer: "/name", "/tags/0", "" for all of them ----
+
+    /// All of them, as JSON text that conforms to the input schema.
+    pub fn args_json(&self) -> Result<&str, Error> {
+        unsafe { text_of(function!((*self.tables.call).args_json)(self.raw)) }
+    }
+
+    /// `raw::TH_J_*`: what kind of value is there; `TH_J_ABSENT` when none is.
+    pub fn kind(&self, pointer: &str) -> i32 {
+        unsafe { function!((*self.tables.args).kind)(self.raw, to_th(pointer)) }
+    }
+
+    /// Whether something other than null is there.
+    pub fn has(&self, pointer: &str) -> bool {
+        !matches!(self.kind(pointer), raw::TH_J_ABSENT | raw::TH_J_NULL)
+    }
+
+    /// A string. Not there, or of another kind: an error; see [`Call::opt_str`].
+    pub fn str(&self, pointer: &str) -> Result<&str, Error> {
+        let mut out = NO_STR;
+        let status = unsafe { function!((*self.tables.args).str)(self.raw, to_th(pointer), &mut out) };
+        self.argument(status, pointer)?;
+        unsafe { text_of(out) }
+    }
+
+    /// A number without fraction.
+    pub fn i64(&self, pointer: &str) -> Result<i64, Error> {
+        let mut out = 0;
+        let status = unsafe { function!((*self.tables.args).i64)(self.raw, to_th(pointer), &mut out) };
+        self.argument(status, pointer).map(|_| out)
+    }
+
+    /// Any number.
+    pub fn f64(&self, pointer: &str) -> Result<f64, Error> {
+        let mut out = 0.0;
+        let status = unsafe { function!((*self.tables.args).f64)(self.raw, to_th(pointer), &mut out) };
+        self.argument(status, pointer).map(|_| out)
+    }
+
+    pub fn bool(&self, pointer: &str) -> Result<bool, Error> {
+        let mut out = 0;
+        let status = unsafe { function!((*self.tables.args).boolean)(self.raw, to_th(pointer), &mut out) };
+        self.argument(status, pointer).map(|_| out != 0)
+    }
+
+    /// `None` when it is absent or null.
+    pub fn opt_str(&self, pointer: &str) -> Result<Option<&str>, Error> {
+        self.has(pointer).then(|| self.str(pointer)).transpose()
+    }
+    /// `None` when it is absent or null.
+    pub fn opt_i64(&self, pointer: &str) -> Result<Option<i64>, Error> {
+        self.has(pointer).then(|| self.i64(pointer)).transpose()
+    }
+    /// `None` when it is absent or null.
+    pub fn opt_f64(&self, pointer: &str) -> Result<Option<f64>, Error> {
+        self.has(pointer).then(|| self.f64(pointer)).transpose()
+    }
+    /// `None` when it is absent or null.
+    pub fn opt_bool(&self, pointer: &str) -> Result<Option<bool>, Error> {
+        self.has(pointer).then(|| self.bool(pointer)).transpose()
+    }
+
+    /// How many elements an array or members an object has.
+    pub fn size(&self, pointer: &str) -> Result<usize, Error> {
+        let mut out = 0;
+        let status = unsafe { function!((*self.tables.args).size)(self.raw, to_th(pointer), &mut out) };
+        self.argument(status, pointer).map(|_| out)
+    }
+
+    /// Name of the member at `index` of an object.
+    pub fn key(&self, pointer: &str, index: usize) -> Result<&str, Error> {
+        let mut out = NO_STR;
+        let status = unsafe { function!((*self.tables.args).key)(self.raw, to_th(pointer), index, &mut out) };
+        self.argument(status, pointer)?;
+        unsafe { text_of(out) }
+    }
+
+    // ---- Result ----
+
+    /// Appends a text block.
+    pub fn text(&self, text: &str) -> Result<(), Error> {
+        self.check(unsafe { function!((*self.tables.call).text)(self.raw, to_th(text)) })
+    }
+
+    /// Sets the structured content to this JSON object.
+    pub fn structured(&self, json: &str) -> Result<(), Error> {
+        self.check(unsafe { function!((*self.tables.call).structured)(self.raw, to_th(json)) })
+    }
+
+    /// Writes the structured content, an object, piece by piece: `call.json(|out| out.str("name", name))`.
+    pub fn json(&self, write: impl FnOnce(&mut Object) -> Result<(), Error>) -> Result<(), Error> {
+        json::write_object(self, write)
+    }
+
+    /// Tells the client how far the call is: `done` of `total` (0: not known). `TH_E_UNSUPPORTED` on a host of minor 0.
+    pub fn progress(&self, done: f64, total: f64, message: &str) -> Result<(), Error> {
+        let table = self.tables.call;
+        let reach = unsafe { std::ptr::addr_of!((*table).progress) } as usize + size_of::<usize>() - table as usize;
+        if (unsafe { (*table).struct_size } as usize) < reach {
+            return Err(Error::new(raw::TH_E_UNSUPPORTED, "this host knows no progress: it has plugin ABI 1.0"));
+        }
+        self.check(unsafe { function!((*table).progress)(self.raw, done, total, to_th(message)) })
+    }
+
+    // ---- Database: one transaction per call, one tenant's rows; parameters are $1, $2 ... ----
+
+    /// Runs a statement: the number of rows inserted, updated or deleted.
+    pub fn exec(&self, sql: &str, parameters: &[Value]) -> Result<i64, Error> {
+        self.run_exec(sql, parameters, 0)
+    }
+
+    /// The same, for the last statement of the call: it commits in the same round trip.
+    pub fn exec_last(&self, sql: &str, parameters: &[Value]) -> Result<i64, Error> {
+        self.run_exec(sql, parameters, raw::TH_DB_LAST)
+    }
+
+    /// Runs a query; the call's next statement ends its rows.
+    pub fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows<'_>, Error> {
+        let values: Vec<_> = parameters.iter().map(Value::to_raw).collect();
+        let mut rows = std::ptr::null_mut();
+        let status = unsafe {
+            function!((*self.tables.db).query)(self.raw, to_th(sql), values.as_ptr(), values.len(), 0, &mut rows)
+        };
+        self.check_sql(status)?;
+        Ok(Rows::new(self, rows))
+    }
+
+    fn run_exec(&self, sql: &str, parameters: &[Value], flags: u32) -> Result<i64, Error> {
+        let values: Vec<_> = parameters.iter().map(Value::to_raw).collect();
+        let mut affected = 0;
+        let status = unsafe {
+            function!((*self.tables.db).exec)(self.raw, to_th(sql), values.as_ptr(), values.len(), flags, &mut affected)
+        };
+        self.check_sql(status).map(|_| affected)
+    }
+
+    // ---- Settings and tokens ----
+
+    /// A setting in force for the call's tenant, by JSON Pointer; `None` when it is not set.
+    pub fn config_str(&self, pointer: &str) -> Result<Option<String>, Error> {
+        self.host.read_config_str(self.raw, pointer)
+    }
+
+    /// As [`Call::config_str`].
+    pub fn config_i64(&self, pointer: &str) -> Result<Option<i64>, Error> {
+        let mut out = 0;
+        let status = unsafe { function!((*self.tables.config).i64)(self.host.raw, self.raw, to_th(pointer), &mut out) };
+        setting(status, pointer, || Ok(out))
+    }
+
+    /// As [`Call::config_str`]: anything, as JSON text.
+    pub fn config_json(&self, pointer: &str) -> Result<Option<String>, Error> {
+        let mut out = NO_STR;
+        let status =
+            unsafe { function!((*self.tables.config).json)(self.host.raw, self.raw, to_th(pointer), &mut out) };
+        setting(status, pointer, || Ok(unsafe { text_of(out) }?.to_string()))
+    }
+
+    /// A token that a client carries and cannot change, such as a cursor. It can be read by whoever holds it.
+    pub fn seal(&self, data: &[u8]) -> Result<String, Error> {
+        let mut token = NO_STR;
+        self.check(unsafe { function!((*self.tables.token).seal)(self.raw, bytes_to_th(data), &mut token) })?;
+        unsafe { text_of(token) }.map(String::from)
+    }
+
+    /// What [`Call::seal`] was given, by this plugin for this tenant; any other token is `TH_E_INVALID`.
+    pub fn open(&self, token: &str) -> Result<Vec<u8>, Error> {
+        let mut data = NO_STR;
+        self.check(unsafe { function!((*self.tables.token).open)(self.raw, to_th(token), &mut data) })?;
+        Ok(unsafe { bytes_of(data) }.to_vec())
+    }
+
+    // ---- What went wrong ----
+
+    fn argument(&self, status: th_status, pointer: &str) -> Result<(), Error> {
+        match status {
+            raw::TH_OK => Ok(()),
+            raw::TH_E_NOT_FOUND => Err(Error::internal(format!("there is no argument {pointer}"))),
+            raw::TH_E_INVALID => Err(Error::internal(format!("the argument {pointer} is of another kind"))),
+            status => self.check(status),
+        }
+    }
+
+    fn last_error(&self) -> raw::th_error {
+        let mut error: raw::th_error = unsafe { std::mem::zeroed() };
+        error.struct_size = size_of::<raw::th_error>() as u32;
+        unsafe { function!((*self.tables.call).last_error)(self.raw, &mut error) };
+        error
+    }
+
+    pub(crate) fn check(&self, status: th_status) -> Result<(), Error> {
+        if status == raw::TH_OK {
+            return Ok(());
+        }
+        Err(Error::new(status, unsafe { text_of(self.last_error().message) }?))
+    }
+
+    pub(crate) fn check_sql(&self, status: th_status) -> Result<(), Error> {
+        if status == raw::TH_OK {
+            return Ok(());
+        }
+        let error = self.last_error();
+        let text = |text: th_str| unsafe { text_of(text) }.map(String::from);
+        Err(Error::of_statement(status, text(error.message)?, text(error.code)?, text(error.detail)?))
+    }
+}
