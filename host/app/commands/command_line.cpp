@@ -15,6 +15,7 @@
 #include "app/commands/plugin_reload_command.hpp"
 #include "app/commands/plugin_test_command.hpp"
 #include "app/commands/plugin_check_commands.hpp"
+#include "app/commands/plugin_new_command.hpp"
 #include "app/commands/reload_command.hpp"
 #include "app/commands/stdio_command.hpp"
 #include "app/commands/tenant_commands.hpp"
@@ -227,6 +228,8 @@ int run(int argc, char** argv) {
   add_plugin_reload_command(*plugin, common, exit_code);
   add_plugin_test_command(*plugin, exit_code);
   add_plugin_check_commands(*plugin, exit_code);
+
+  add_plugin_new_command(*plugin, exit_code);
 
   add_tool_commands(app, common, exit_code);
 

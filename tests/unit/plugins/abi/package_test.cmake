@@ -22,4 +22,4 @@ run("${CMAKE_COMMAND}" -E env "CC=${cc}" "CXX=${cxx}"
   "${CMAKE_COMMAND}" -G Ninja -S "${scratch}/cpp" -B "${scratch}/cpp/build" "-DCMAKE_PREFIX_PATH=${prefix}")
 run("${CMAKE_COMMAND}" --build "${scratch}/c/build")
 run("${CMAKE_COMMAND}" --build "${scratch}/cpp/build")
-run("${python}" "${check_abi}" exports "${scratch}/c/build/hello_c.so" "${scratch}/cpp/build/hello.so")
+run("${python}" "${check_abi}" exports "${scratch}/c/build/example.hello.so" "${scratch}/cpp/build/example.hello.so")

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "hello_migrations.hpp"  // made by toolhost_add_plugin from migrations/
+#include "example_hello_plugin_migrations.hpp"  // made by toolhost_add_plugin from migrations/
 
-namespace hello {
+namespace example_hello_plugin {
 
 enum class Language { kEnglish, kGerman };
 TH_ENUM(Language, value(Language::kEnglish, "en"), value(Language::kGerman, "de"))
@@ -45,9 +45,11 @@ struct GreetedList {
 TH_FIELDS(GreetedList, field("greeted", &GreetedList::greeted, "Newest first"))
 
 /// The tools. Methods run on several threads at a time: keep state in the database.
-class Hello {
+class ExampleHelloPlugin {
  public:
   Greeting greet(toolhost::Call& call, const Greet& in) {
+    if (in.name.find_first_not_of(' ') == std::string::npos)
+      throw toolhost::Error(TH_E_INVALID, "name is blank; whom shall I greet?");
     const auto inserted = call.exec(toolhost::last,
                                     "insert into greetings (name, language) values ($1, $2)"
                                     " on conflict (tenant_id, name) do nothing",
@@ -68,14 +70,15 @@ class Hello {
   }
 };
 
-}  // namespace hello
+}  // namespace example_hello_plugin
 
-TH_PLUGIN(hello::Hello, "hello", "Hello", "1.0.0", vendor("Acme"), migrations(toolhost_migrations),
-          tool<&hello::Hello::greet>("hello_greet")
+TH_PLUGIN(example_hello_plugin::ExampleHelloPlugin, "example.hello", "Example hello", "0.1.0",
+          migrations(toolhost_migrations),
+          tool<&example_hello_plugin::ExampleHelloPlugin::greet>("example_hello_greet")
               .title("Greet")
               .description("Greets somebody by name and remembers it.")
               .idempotent(),
-          tool<&hello::Hello::list>("hello_list")
+          tool<&example_hello_plugin::ExampleHelloPlugin::list>("example_hello_list")
               .title("List the greeted")
               .description("Lists who was greeted, newest first.")
               .read_only()

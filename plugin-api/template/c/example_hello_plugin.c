@@ -1,6 +1,6 @@
 #include <toolhost/plugin.h>
 
-TH_CARD("hello_c", "1.0.0");
+TH_CARD("example.hello", "0.1.0");
 
 static const th_call_api* calls;
 static const th_args_api* args;
@@ -21,7 +21,7 @@ static th_status greet(void* instance, void* user, th_call* call) {
 static const th_tool_def greet_tool = {
     .struct_size = sizeof(th_tool_def),
     .flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT | TH_TOOL_NONBLOCKING,
-    .name = "greet",
+    .name = "example_hello_greet",
     .title = "Greet",
     .description = "Greets somebody by name.",
     .input_schema =
@@ -40,10 +40,9 @@ static const th_plugin_def definition = {
     .struct_size = sizeof(th_plugin_def),
     .abi_minor = TH_ABI_TARGET,
     .abi_minor_required = TH_ABI_REQUIRED,
-    .id = "hello_c",
-    .name = "Hello in C",
-    .version = "1.0.0",
-    .vendor = "Acme",
+    .id = "example.hello",
+    .name = "Example hello",
+    .version = "0.1.0",
     .services = services,
     .tools = tools,
 };
