@@ -91,7 +91,8 @@ export async function eventually(what, check, { limit = 10_000, every = 20 } = {
 /** A serving host. `Host.start(t, {...})` registers its end with the test. */
 export class Host {
   /**
-   * dataDir: an existing one (else a fresh one); config: YAML text; configFile: a file; args: more of the command line; cwd.
+   * dataDir: an existing one (else a fresh one); config: YAML text; configFile: a file; args: more of the command line; cwd;
+   * binary: another program than the one under test, such as an installed copy of it.
    * Options are remembered for restart().
    */
   static async start(t, options = {}) {
@@ -105,7 +106,7 @@ export class Host {
   }
 
   async launch(port) {
-    const { config, configFile, args = [], env = {}, cwd } = this.options;
+    const { config, configFile, args = [], env = {}, cwd, binary = BINARY } = this.options;
     let file = configFile;
     if (config !== undefined) await writeFile((file = join(this.directory, 'host.yaml')), config);
     this.configArgs = file ? ['--config', file] : [];
@@ -113,7 +114,7 @@ export class Host {
     this.errors = '';
     const started = performance.now();
     this.process = spawn(
-      BINARY,
+      binary,
       ['serve', ...this.configArgs, '--data-dir', this.dataDir, '--port', String(port), ...args],
       { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );

@@ -1,0 +1,225 @@
+// The kit for authors of plugins: from an empty folder, with nothing but the installed tree, to a tool that a real
+// client calls; in each language. What is wrong with a plugin is said where it is made, or by the host; what goes wrong
+// in one ends its call and nothing else.
+import assert from 'node:assert/strict';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { sdk1Http } from './support/clients.mjs';
+import { BINARY, eventually, freshDirectory, Host, run } from './support/host.mjs';
+import { textOf } from './support/raw.mjs';
+
+const BUILD_DIR = process.env.TOOLHOST_BUILD_DIR ?? resolve(dirname(BINARY), '..');
+/** Debian's cmake would take make, which is not needed for anything else here. */
+const BUILD_ENV = { CMAKE_GENERATOR: 'Ninja' };
+
+/** The commands and the plugin file of each language, as `plugin new` prints them for the id kit.stock. */
+const LANGUAGES = {
+  cpp: {
+    build: (prefix) => [
+      ['cmake', '-B', 'build', `-DCMAKE_PREFIX_PATH=${prefix}`],
+      ['cmake', '--build', 'build'],
+    ],
+    file: 'build/kit.stock.so',
+    source: 'kit_stock_plugin.cpp',
+    answer: { greeting: 'Hello, Ana', first_time: true },
+    tools: ['kit_stock_greet', 'kit_stock_list'],
+    // Where the handler begins, and what goes wrong in it.
+    fault: [
+      /(Greeting greet\(.*\{\n)/,
+      '$1    if (in.name == "fault") throw std::runtime_error("thrown on purpose");\n',
+    ],
+    faultIncludes: '#include <stdexcept>\n',
+    wrongId: [/"kit\.stock"/, '"Kit Stock"'],
+    saysOfId: /a plugin id is \[a-z\]/,
+  },
+  c: {
+    build: (prefix) => [
+      ['cmake', '-B', 'build', `-DCMAKE_PREFIX_PATH=${prefix}`],
+      ['cmake', '--build', 'build'],
+    ],
+    file: 'build/kit.stock.so',
+    source: 'kit_stock_plugin.c',
+    answer: { greeted: 'Ana' },
+    tools: ['kit_stock_greet'],
+    wrongId: [/\.id = "kit\.stock"/, '.id = "kit.shop"'],
+  },
+  rust: {
+    build: () => [['cargo', 'build', '--release', '--offline']],
+    file: 'target/release/libkit_stock_plugin.so',
+    source: 'src/lib.rs',
+    answer: { greeting: 'Hello, Ana', first_time: true },
+    tools: ['kit_stock_greet', 'kit_stock_list'],
+    fault: [/(let name = call\.str\("\/name"\)\?;\n)/, '$1    assert!(name != "fault", "thrown on purpose");\n'],
+    wrongId: [/id: "kit\.stock"/, 'id: "Kit Stock"'],
+    saysOfId: /the id must be \[a-z\]/,
+  },
+};
+
+const has = async (program) =>
+  run(program, ['--version']).then(
+    (result) => result.code === 0,
+    () => false,
+  );
+const noCargo = (await has('cargo')) ? false : 'cargo is not installed; apt-get install cargo';
+
+describe('plugin kit', { timeout: 600_000 }, () => {
+  let prefix, toolhost, commands;
+  const cleanups = [];
+  before(async () => {
+    const directory = await freshDirectory({ after: (cleanup) => cleanups.push(cleanup) });
+    const installed = join(directory, 'installed');
+    const result = await run('cmake', ['--install', BUILD_DIR, '--prefix', installed], { limit: 180_000 });
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    // Nothing in the tree may know where it was installed.
+    prefix = join(directory, 'moved');
+    await rename(installed, prefix);
+    toolhost = join(prefix, 'bin/toolhost');
+    commands = (await run(toolhost, ['plugin', '--help'])).stdout;
+  });
+  after(async () => {
+    for (const cleanup of cleanups) await cleanup();
+  });
+
+  const must = async (command, cwd) => {
+    const [program, ...args] = command;
+    const result = await run(program, args, { cwd, env: BUILD_ENV, limit: 180_000 });
+    assert.equal(result.code, 0, `${command.join(' ')}\n${result.stdout}${result.stderr}`);
+    return result.stdout;
+  };
+
+  /** A new plugin kit.stock in a fresh directory, not built. */
+  async function newPlugin(t, language) {
+    const directory = join(await freshDirectory(t), 'stock');
+    const said = await must([toolhost, 'plugin', 'new', '--lang', language, '--dir', directory, 'kit.stock']);
+    return { directory, said };
+  }
+
+  async function build(language, directory) {
+    for (const command of LANGUAGES[language].build(prefix)) await must(command, directory);
+  }
+
+  /** The host for development that comes with the plugin, started in its directory. */
+  async function serving(t, directory) {
+    const configFile = join(directory, 'toolhost.yaml');
+    const host = await Host.start(t, { binary: toolhost, configFile, cwd: directory });
+    host.command = async (...args) =>
+      (await must([toolhost, ...args, ...host.configArgs, '--data-dir', host.dataDir], directory)).trimEnd();
+    return host;
+  }
+
+  async function change(directory, file, [pattern, replacement]) {
+    const path = join(directory, file);
+    const text = await readFile(path, 'utf8');
+    assert.match(text, pattern);
+    await writeFile(path, text.replace(pattern, replacement));
+  }
+
+  for (const [language, kit] of Object.entries(LANGUAGES)) {
+    const options = { skip: language === 'rust' && noCargo };
+
+    test(`${language}: from an empty folder to a call of a real client`, options, async (t) => {
+      const started = performance.now();
+      const steps = [];
+      const step = async (what, action) => {
+        const began = performance.now();
+        const result = await action();
+        steps.push(`${what} ${((performance.now() - began) / 1000).toFixed(1)} s`);
+        return result;
+      };
+      const { directory, said } = await step('new', () => newPlugin(t, language));
+      for (const file of ['README.md', '.gitignore', 'toolhost.yaml', '.github/workflows/ci.yml', kit.source])
+        assert.ok((await readFile(join(directory, file), 'utf8')).length > 0, file);
+      for (const command of kit.build(prefix)) assert.ok(said.includes(command.slice(0, 3).join(' ')), said);
+      for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue;
+        const text = await readFile(join(entry.parentPath ?? entry.path, entry.name), 'utf8');
+        assert.doesNotMatch(entry.name + text, /example[._]?hello/i, `${entry.name} still has the template's name`);
+      }
+      await step('build', () => build(language, directory));
+      if (/^\s+validate\b/m.test(commands))
+        await step('validate', () => must([toolhost, 'plugin', 'validate', kit.file], directory));
+      if (/^\s+test\b/m.test(commands))
+        await step('test', () => must([toolhost, 'plugin', 'test', kit.file, 'tests/cases.yaml'], directory));
+      const host = await step('serve', () => serving(t, directory));
+      const client = await sdk1Http(host.url, await host.key());
+      t.after(() => client.close());
+      await step('call', async () => {
+        assert.deepEqual((await client.listTools()).map((tool) => tool.name).sort(), kit.tools);
+        const answer = await client.callTool('kit_stock_greet', { name: 'Ana' });
+        assert.deepEqual(answer.structuredContent, kit.answer);
+        if (!kit.tools.includes('kit_stock_list')) return;
+        const list = await client.callTool('kit_stock_list', { language: 'en' });
+        assert.deepEqual(
+          list.structuredContent.greeted.map(({ name, language }) => [name, language]),
+          [['Ana', 'en']],
+        );
+      });
+      const refused = await client.callTool('kit_stock_greet', { name: language === 'c' ? '' : ' ' });
+      assert.equal(refused.isError, true);
+      assert.match(textOf(refused), /whom shall I greet/);
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      t.diagnostic(`${steps.length} steps, ${seconds} s: ${steps.join(', ')}`);
+    });
+
+    test(`${language}: a wrong id is said clearly`, options, async (t) => {
+      const { directory } = await newPlugin(t, language);
+      await change(directory, kit.source, kit.wrongId);
+      if (kit.saysOfId) {
+        await assert.rejects(build(language, directory), kit.saysOfId, 'the compiler refuses an id that is none');
+        return;
+      }
+      await build(language, directory); // only the host can tell that card and definition differ
+      const host = await Host.start(t, {
+        binary: toolhost,
+        config: `plugins:\n  - file: tickets.so\n  - file: ${join(directory, kit.file)}\n`,
+      });
+      await eventually('the log says so', () => /kit\.stock.*kit\.shop|kit\.shop.*kit\.stock/.test(host.log));
+    });
+
+    if (!kit.fault) continue;
+    test(`${language}: what goes wrong in a handler ends its call and nothing else`, options, async (t) => {
+      const { directory } = await newPlugin(t, language);
+      await change(directory, kit.source, kit.fault);
+      if (kit.faultIncludes) await change(directory, kit.source, [/^/, kit.faultIncludes]);
+      await build(language, directory);
+      const host = await serving(t, directory);
+      const client = await sdk1Http(host.url, await host.key());
+      t.after(() => client.close());
+      const failed = await client.callTool('kit_stock_greet', { name: 'fault' });
+      assert.equal(failed.isError, true);
+      assert.doesNotMatch(textOf(failed), /on purpose/, 'the client sees no text of it');
+      await eventually('the log has its text', () => /thrown on purpose/.test(host.log));
+      const line = host.log.split('\n').find((text) => text.includes('thrown on purpose'));
+      assert.match(line, /kit_stock_greet/);
+      const next = await client.callTool('kit_stock_greet', { name: 'Ana' });
+      assert.deepEqual(next.structuredContent, kit.answer);
+    });
+  }
+
+  test('plugin new refuses wrong ids, unknown languages and directories that are not empty', async (t) => {
+    const directory = await freshDirectory(t);
+    await writeFile(join(directory, 'mine.txt'), 'mine');
+    const refusals = [
+      [['--lang', 'cpp', 'Acme.Stock'], 2, /'A'.*a-z, 0-9 and _/s],
+      [['--lang', 'cpp', 'acme-stock'], 2, /'-'/],
+      [['--lang', 'cpp', '1st'], 2, /begin with a letter/],
+      [['--lang', 'cpp', 'acme..stock'], 2, /dots/],
+      [['--lang', 'cpp', 'a'.repeat(48)], 2, /48 bytes/],
+      [['--lang', 'go', 'acme.stock'], 2, /'go'.*c cpp rust/],
+      [['--lang', 'cpp', '--name', 'say "hi"', 'acme.stock'], 2, /name/],
+      [['--lang', 'cpp', '--dir', directory, 'acme.stock'], 1, /is not empty/],
+      [['--lang', 'cpp', '--dir', join(directory, 'mine.txt'), 'acme.stock'], 1, /no directory/],
+      [['--lang', 'rust', '--prefix', directory, 'acme.stock'], 4, /--prefix/],
+      [['acme.stock'], 2, /--lang/],
+    ];
+    for (const [args, code, words] of refusals) {
+      const result = await run(toolhost, ['plugin', 'new', ...args], { cwd: directory });
+      assert.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+      assert.match(result.stderr, words);
+      assert.deepEqual(await readdir(directory), ['mine.txt'], 'nothing was written');
+    }
+    await must([toolhost, 'plugin', 'new', '--lang', 'c', 'acme.stock_levels'], directory);
+    assert.match(await readFile(join(directory, 'stock_levels/README.md'), 'utf8'), /^# Acme stock levels$/m);
+  });
+});
