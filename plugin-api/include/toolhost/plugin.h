@@ -336,17 +336,23 @@ typedef struct th_json_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
 
+  /* Begins an object: the outermost value, a member after key(), or an element of an array. */
   th_status (*begin_object)(th_call* call) TH_ON(worker);
+  /* Begins an array: a member after key(), or an element of an array. */
   th_status (*begin_array)(th_call* call) TH_ON(worker);
   /* Ends the innermost open object or array. */
   th_status (*end)(th_call* call) TH_ON(worker);
   /* Name of the next member of the innermost object. */
   th_status (*key)(th_call* call, th_str name) TH_ON(worker);
+  /* A string, from UTF-8. */
   th_status (*str)(th_call* call, th_str value) TH_ON(worker);
+  /* A number without fraction. */
   th_status (*i64)(th_call* call, int64_t value) TH_ON(worker);
+  /* A finite number. */
   th_status (*f64)(th_call* call, double value) TH_ON(worker);
   /* Anything but 0 is true. */
   th_status (*boolean)(th_call* call, int32_t value) TH_ON(worker);
+  /* The value null. */
   th_status (*null)(th_call* call) TH_ON(worker);
 } th_json_api;
 
@@ -632,8 +638,8 @@ typedef struct th_tool_def {
   const char* meta_json;     /* a JSON object passed through as the tool's _meta; may be NULL */
   uint32_t timeout_ms;       /* 0: the host's default. The host's configuration may shorten it */
   uint32_t reserved;         /* 0 */
-  th_handler handle TH_ON(worker);
-  void* user;            /* passed to handle */
+  th_handler handle TH_ON(worker); /* runs its calls */
+  void* user;                      /* passed to handle */
   uint32_t interval_ms;  /* a job: run at least this often for each tenant; 0: only on request, or after writes */
   uint32_t reserved_job; /* 0 */
 #if TH_ABI_TARGET >= 1
@@ -661,13 +667,13 @@ typedef struct th_resource_def {
   const char* title;       /* for people; may be NULL */
   const char* description; /* may be NULL */
   const char* mime_type;   /* may be NULL */
-  const char* annotations_json; /* a JSON object; may be NULL */
-  const char* icons_json;       /* a JSON array; may be NULL */
-  const char* meta_json;        /* a JSON object; may be NULL */
-  int64_t size;                 /* bytes; 0 or less: not said */
-  uint32_t timeout_ms;          /* as th_tool_def */
-  uint32_t reserved;            /* 0 */
-  th_handler read TH_ON(worker);
+  const char* annotations_json;      /* a JSON object; may be NULL */
+  const char* icons_json;            /* a JSON array; may be NULL */
+  const char* meta_json;             /* a JSON object; may be NULL */
+  int64_t size;                      /* bytes; 0 or less: not said */
+  uint32_t timeout_ms;               /* as th_tool_def */
+  uint32_t reserved;                 /* 0 */
+  th_handler read TH_ON(worker);     /* pushes what is at the URI */
   th_handler complete TH_ON(worker); /* of a template's variables; may be NULL */
   void* user;                        /* passed to both */
 } th_resource_def;
@@ -695,9 +701,9 @@ typedef struct th_prompt_def {
   const th_prompt_argument* const* arguments; /* pointers, ended by NULL; NULL: none */
   uint32_t timeout_ms;                        /* as th_tool_def */
   uint32_t reserved;                          /* 0 */
-  th_handler get TH_ON(worker);
-  th_handler complete TH_ON(worker); /* of its arguments; may be NULL */
-  void* user;                        /* passed to both */
+  th_handler get TH_ON(worker);               /* pushes the messages */
+  th_handler complete TH_ON(worker);          /* of its arguments; may be NULL */
+  void* user;                                 /* passed to both */
 } th_prompt_def;
 #endif
 
