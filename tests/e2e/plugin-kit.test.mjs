@@ -2,7 +2,7 @@
 // client calls; in each language. What is wrong with a plugin is said where it is made, or by the host; what goes wrong
 // in one ends its call and nothing else.
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { sdk1Http } from './support/clients.mjs';
@@ -55,6 +55,9 @@ const LANGUAGES = {
     saysOfId: /the id must be \[a-z\]/,
   },
 };
+
+/** Whether the help of 'toolhost plugin' names the command. */
+const names = (help, command) => new RegExp(`^ +${command}\\b`, 'm').test(help);
 
 const has = async (program) =>
   run(program, ['--version']).then(
@@ -137,9 +140,9 @@ describe('plugin kit', { timeout: 600_000 }, () => {
         assert.doesNotMatch(entry.name + text, /example[._]?hello/i, `${entry.name} still has the template's name`);
       }
       await step('build', () => build(language, directory));
-      if (/^\s+validate\b/m.test(commands))
+      if (names(commands, 'validate'))
         await step('validate', () => must([toolhost, 'plugin', 'validate', kit.file], directory));
-      if (/^\s+test\b/m.test(commands))
+      if (names(commands, 'test'))
         await step('test', () => must([toolhost, 'plugin', 'test', kit.file, 'tests/cases.yaml'], directory));
       const host = await step('serve', () => serving(t, directory));
       const client = await sdk1Http(host.url, await host.key());
@@ -196,6 +199,63 @@ describe('plugin kit', { timeout: 600_000 }, () => {
       assert.deepEqual(next.structuredContent, kit.answer);
     });
   }
+
+  test('the example, a knowledge base, is built and called whole, and searched beside tickets', async (t) => {
+    const directory = join(await freshDirectory(t), 'knowledge_base');
+    await cp(join(prefix, 'share/toolhost-plugin/examples/knowledge_base'), directory, { recursive: true });
+    for (const command of LANGUAGES.cpp.build(prefix)) await must(command, directory);
+    if (names(commands, 'test'))
+      await must([toolhost, 'plugin', 'test', 'build/knowledge_base.so', 'tests/cases.yaml'], directory);
+    const plugins = ['tickets.so', join(directory, 'build/knowledge_base.so'), 'search.so'];
+    const host = await Host.start(t, {
+      binary: toolhost,
+      config: `plugins:\n${plugins.map((file) => `  - file: ${file}\n`).join('')}`,
+    });
+    const session = await sdk1Http(host.url, await host.key());
+    t.after(() => session.close());
+    const { client } = session;
+    const call = async (name, args) => {
+      const answer = await session.callTool(name, args);
+      assert.notEqual(answer.isError, true, textOf(answer));
+      return answer.structuredContent;
+    };
+
+    const article = {
+      id: 'vpn-on-linux',
+      title: 'VPN on Linux',
+      body: 'Install the client, then connect to the **gateway**.',
+      tags: ['vpn'],
+    };
+    const uri = 'kb:/articles/vpn-on-linux';
+    const { author, updated_at: written, ...created } = await call('create_article', article);
+    assert.deepEqual(created, { ...article, uri });
+    assert.ok(author && written);
+    assert.match(textOf(await session.callTool('create_article', article)), /already.*update_article/);
+    assert.equal((await call('update_article', { id: article.id, tags: ['vpn', 'linux'] })).body, article.body);
+    const found = (await call('search_articles', { query: 'connecting gateways', tag: 'linux' })).articles;
+    assert.deepEqual(found.map((hit) => hit.uri), [uri]);
+
+    assert.match((await client.readResource({ uri: 'kb:/articles' })).contents[0].text, /VPN on Linux/);
+    assert.match((await client.readResource({ uri })).contents[0].text, /^# VPN on Linux\n\nInstall/);
+    await assert.rejects(client.readResource({ uri: 'kb:/articles/nothing' }), /not found|no resource/i);
+    const completed = await client.complete({
+      ref: { type: 'ref/resource', uri: 'kb:/articles/{id}' },
+      argument: { name: 'id', value: 'vpn' },
+    });
+    assert.deepEqual(completed.completion.values, [article.id]);
+    const prompt = await client.getPrompt({
+      name: 'answer_from_articles',
+      arguments: { question: 'How do I connect to the VPN?' },
+    });
+    assert.match(prompt.messages[0].content.text, /Question: How do I connect[^]*kb:\/articles\/vpn-on-linux/);
+
+    await call('create_ticket', { title: 'The VPN gateway does not answer' });
+    const everywhere = await eventually('search_all finds both', async () => {
+      const answer = await call('search_all', { query: 'gateway' });
+      return answer.total === 2 && answer;
+    });
+    assert.match(JSON.stringify(everywhere), /"article"/);
+  });
 
   test('plugin new refuses wrong ids, unknown languages and directories that are not empty', async (t) => {
     const directory = await freshDirectory(t);
