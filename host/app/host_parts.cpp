@@ -116,9 +116,10 @@ protocol::McpConfig copy_of(const protocol::McpConfig& config) {
 }
 
 plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig& config) {
-  const auto& [plugins, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level, time] =
-      config;
+  const auto& [plugins, trust, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level,
+               time] = config;
   return {.plugins = plugins,
+          .trust = trust,
           .job_callers = job_callers,
           .store_directory = store,
           .workers = workers,

@@ -26,8 +26,9 @@ th_host& describing_host(const std::string& plugin) {
 
 }  // namespace
 
-Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file, const std::filesystem::path& store) {
-  const auto checked = check_plugin_file(file);
+Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file, const std::filesystem::path& store,
+                                               const PluginPins& pins, const PluginTrust& trust) {
+  const auto checked = check_plugin_file(file, pins, trust);
   if (!checked) return checked.error();
   const auto refused = [&](const Error& error) {
     const bool is_named = error.message.starts_with(checked->path.string());

@@ -33,6 +33,7 @@ PluginInfo describe(const CheckedFile& file) {
   info.version = file.card.version;
   info.file = file.path.string();
   info.sha256 = file.sha256;
+  info.signed_by = file.signed_by;
   info.built_with = file.card.built_with;
   info.abi_minor = file.card.abi_minor;
   return info;
@@ -224,7 +225,7 @@ class Host final : public PluginHost {
     return found == nullptr ? nullptr : found->offers();
   }
 
-  Result<PluginReplacement> replace_plugin(std::string_view id, const PluginSpec& wanted) override {
+  Result<PluginReplacement> replace_plugin(std::string_view id, const PluginPins& wanted) override {
     const std::lock_guard changing(change_mutex_);
     if (stopping_.load()) return Error{Errc::kUnavailable, "the host is stopping; start it anew", {}};
     reap_retired();
@@ -320,7 +321,7 @@ class Host final : public PluginHost {
   void prepare(const PluginSpec& spec) {
     auto& entry = entries_.emplace_back();
     entry.spec = spec;
-    auto file = check_plugin_file(spec.file);
+    auto file = check_plugin_file(spec.file, spec.pins, config_.trust);
     if (!file) {
       entry.info.id = entry.info.name = spec.file.stem().string();
       entry.info.file = spec.file.string();
@@ -404,7 +405,7 @@ class Host final : public PluginHost {
     bool serves = false;
   };
 
-  Result<PluginReplacement> replace(std::string_view id, const PluginSpec& wanted) {
+  Result<PluginReplacement> replace(std::string_view id, const PluginPins& wanted) {
     const auto found =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.info.id == id; });
     if (found == entries_.end()) return no_such_plugin(id);
@@ -434,11 +435,11 @@ class Host final : public PluginHost {
     return {Errc::kNotFound, "there is no plugin " + std::string(id) + (ids.empty() ? "" : "; there is: " + ids), {}};
   }
 
-  Result<Successor> successor_of(std::size_t index, const PluginSpec& wanted) {
+  Result<Successor> successor_of(std::size_t index, const PluginPins& wanted) {
     const auto& before = entries_[index];
     auto spec = before.spec;
-    spec.offers_sha256 = wanted.offers_sha256;
-    auto file = check_plugin_file(before.spec.file);
+    spec.pins = wanted;
+    auto file = check_plugin_file(spec.file, spec.pins, config_.trust);
     if (!file) return file.error();
     const bool is_taken = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
       return &other != &before && other.plugin != nullptr && other.info.id == file->card.id;
@@ -783,7 +784,7 @@ Result<std::unique_ptr<PluginHost>> PluginHost::start(PluginHostConfig config, c
 }
 
 Result<PluginInfo> inspect_plugin_file(const std::filesystem::path& file) {
-  const auto checked = check_plugin_file(file, false);
+  const auto checked = inspect_file(file);
   if (!checked) return checked.error();
   auto info = describe(*checked);
   info.state = "not loaded";

@@ -21,6 +21,7 @@
 #include "observability/events.hpp"
 #include "plugin_runtime/client_port.hpp"
 #include "plugin_runtime/header_members.hpp"
+#include "plugin_runtime/plugin_trust.hpp"
 #include "plugin_runtime/sensitive_members.hpp"
 #include "plugin_runtime/time_source.hpp"
 #include "plugin_runtime/uri_template.hpp"
@@ -195,14 +196,15 @@ struct CatalogChange {
 struct PluginSpec {
   std::filesystem::path file;
   std::string settings_json;  ///< the plugin's own settings, as JSON
-  std::string offers_sha256;  ///< if given, a plugin that offers something else to clients is refused
   unsigned workers = 0;       ///< 0: PluginHostConfig::workers
   /// By tenant name: the settings in force there, whole. Tenants that are not listed have settings_json.
   std::map<std::string, std::string, std::less<>> tenant_settings;
+  PluginPins pins;
 };
 
 struct PluginHostConfig {
   std::vector<PluginSpec> plugins;
+  PluginTrust trust;
   /// One caller (role admin, no key) for each tenant: whom scheduled jobs run for. Called on a thread of the host, now
   /// and then; empty: no scheduled jobs.
   std::function<std::vector<CallerPtr>()> job_callers;
@@ -238,7 +240,8 @@ struct SettingsProblem {
 
 struct PluginInfo {
   std::string id, name, version, vendor, file, sha256, built_with;
-  std::string offers_sha256;  ///< of what it offers to clients, as PluginSpec; empty when it was refused before that
+  std::string signed_by;      ///< name of the trusted key that signed the file; empty: none
+  std::string offers_sha256;  ///< of what it offers to clients; empty when it was refused before that was known
   std::string state;          ///< "serving", "refused", "quarantined"
   std::string reason;         ///< why it is not serving; what to do
   std::uint32_t abi_minor = 0;
@@ -305,7 +308,7 @@ class PluginHost {
   /// migrations stay. kNotFound: no such plugin; kUnavailable: too many earlier instances still end their calls, or the
   /// host is stopping; otherwise why the file was refused. Runs plugin code on the calling thread; any thread but the
   /// plugins'.
-  virtual Result<PluginReplacement> replace_plugin(std::string_view /*id*/, const PluginSpec& /*wanted*/) {
+  virtual Result<PluginReplacement> replace_plugin(std::string_view /*id*/, const PluginPins& /*wanted*/) {
     return Error{Errc::kMisuse, "this host replaces no plugins", {}};
   }
   /// What a serving plugin offers; null when none has this id. Any thread.
@@ -322,8 +325,10 @@ struct PluginDescription {
   std::shared_ptr<const JsonSchema> settings_schema;  ///< null: it takes no settings
 };
 /// Loads the file into this process for good and asks it: its constructors and its entry point run, no instance is made
-/// and no database touched. A copy is stored in `store`. For commands that end soon, not for a host that serves.
-Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file, const std::filesystem::path& store);
+/// and no database touched. A copy is stored in `store`. For commands that end soon, not for a host that serves. A file
+/// that a host with these pins and this trust would refuse is refused.
+Result<PluginDescription> describe_plugin_file(const std::filesystem::path& file, const std::filesystem::path& store,
+                                               const PluginPins& pins = {}, const PluginTrust& trust = {});
 
 /// What a plugin's schema (null: it takes none) says against settings, which may be empty for none.
 std::vector<SettingsProblem> check_plugin_settings(const JsonSchema* schema, std::string_view settings_json);

@@ -93,9 +93,9 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
   }
   const auto& definition = plugin->definition_;
   plugin->offers_ = std::make_shared<const PluginOffers>(offers_of(definition));
-  if (const auto hash = hash_of(*plugin->offers_); !spec.offers_sha256.empty() && spec.offers_sha256 != hash)
+  if (const auto hash = hash_of(*plugin->offers_); !spec.pins.offers_sha256.empty() && spec.pins.offers_sha256 != hash)
     return plugin->refused(
-        "offers", refusal("what it offers to clients has the hash " + hash + ", not " + spec.offers_sha256 +
+        "offers", refusal("what it offers to clients has the hash " + hash + ", not " + spec.pins.offers_sha256 +
                           " as the configuration wants; look at its tools ('toolhost plugin reload " + definition.id +
                           " --dry-run' shows what differs), then write the new one there"));
   if (auto set = plugin->set_settings(spec); !set) return plugin->refused("settings", set.error());

@@ -3,9 +3,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
-#include <grp.h>
-#include <openssl/evp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,13 +16,13 @@
 
 #include "plugin_runtime/black_box.hpp"
 #include "plugin_runtime/plugin_definition.hpp"
+#include "plugin_runtime/regular_file.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFileBytes = 256 * 1024 * 1024;
 constexpr const char *kEntrySymbol = "toolhost_plugin_v1", *kCardSymbol = "toolhost_card_v1";
 
 // The C and C++ run time, under every name that a compiler links, and the stemmers, which keep no state. What else a
@@ -38,79 +35,8 @@ constexpr std::array<std::string_view, 11> kAllowedLibraries{
 // version.
 constexpr std::array<std::string_view, 3> kAllowedVersions{"libicuuc.so.", "libicui18n.so.", "libicudata.so."};
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-std::string system_error() {
-  return std::generic_category().message(errno);
-}
-
 Error refusal(const fs::path& file, const std::string& reason) {
-  return {Errc::kInvalidArgument, file.string() + ": " + reason, {}};
-}
-
-/// Debian and others give every user a group of their own; write permission for it admits nobody else.
-bool is_group_of_this_user_alone(gid_t group) {
-  const auto* user = getpwuid(geteuid());
-  if (user == nullptr || user->pw_gid != group) return false;
-  const std::string name = user->pw_name;
-  const auto* entry = getgrgid(group);
-  return entry != nullptr && name == entry->gr_name && entry->gr_mem[0] == nullptr;
-}
-
-/// Whoever can write what is loaded runs code as this process.
-Result<> check_writers(const fs::path& file, const fs::path& path, const struct stat& status) {
-  if (status.st_uid != 0 && status.st_uid != geteuid())
-    return refusal(file, path.string() + " belongs to another user, who could replace the plugin; run: chown " +
-                             std::to_string(geteuid()) + " '" + path.string() + "'");
-  // In a sticky directory such as /tmp nobody can replace the files of others.
-  if (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0) return {};
-  const bool by_others = (status.st_mode & S_IWOTH) != 0;
-  const bool by_group = (status.st_mode & S_IWGRP) != 0 && !is_group_of_this_user_alone(status.st_gid);
-  if (by_others || by_group)
-    return refusal(file, path.string() +
-                             " can be written by other users, who could replace the plugin; run: chmod go-w '" +
-                             path.string() + "'");
-  return {};
-}
-
-Result<std::string> read_file(const fs::path& file, bool check_owner) {
-  const FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status{};
-  if (!fd.is_open() || fstat(fd.get(), &status) != 0)
-    return refusal(file, "cannot be read (" + system_error() + "); check the path and its permissions");
-  if (!S_ISREG(status.st_mode)) return refusal(file, "is no regular file; name the plugin's .so file");
-  if (static_cast<std::size_t>(status.st_size) > kMaxFileBytes)
-    return refusal(file, "is larger than " + std::to_string(kMaxFileBytes >> 20) + " MiB; strip its debug information");
-  if (check_owner) {
-    if (auto checked = check_writers(file, file, status); !checked) return checked.error();
-    struct stat directory{};
-    if (stat(file.parent_path().c_str(), &directory) != 0)
-      return refusal(file, "its directory cannot be read (" + system_error() + ")");
-    if (auto checked = check_writers(file, file.parent_path(), directory); !checked) return checked.error();
-  }
-  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const auto got = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
-    if (got < 0) return refusal(file, "cannot be read (" + system_error() + ")");
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  bytes.resize(size);
-  return bytes;
+  return file_refusal(file, reason);
 }
 
 std::string needs_abi(const ElfCard& card, std::uint32_t minor) {
@@ -156,7 +82,8 @@ Result<fs::path> store_copy(const CheckedFile& file, const fs::path& store) {
     if (auto checked = check_writers(file.path, directory, status); !checked) return checked.error();
   }
   auto path = fs::absolute(store) / file.sha256 / (file.card.id + ".so");
-  if (const auto stored = read_file(path, true); stored && sha256_of(*stored) == file.sha256) return path;
+  if (const auto stored = read_regular_file(path, kPluginFile, true); stored && sha256_of(*stored) == file.sha256)
+    return path;
 
   auto temporary = path.string() + ".XXXXXX";
   const FileDescriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
@@ -189,19 +116,7 @@ void find_export_problems(const ElfCard& card, std::vector<FileProblem>& problem
 
 }  // namespace
 
-std::string sha256_of(std::string_view bytes) {
-  std::array<unsigned char, 32> digest{};
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : digest) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
-}
-
-std::vector<FileProblem> file_problems(const ElfCard& card) {
+std::vector<FileProblem> file_problems(const ElfCard& card, const std::vector<std::string>& extra_needed) {
   std::vector<FileProblem> problems;
   const auto add = [&](const char* rule, std::string reason) { problems.push_back({rule, std::move(reason)}); };
   if (!is_plugin_id(card.id))
@@ -211,8 +126,10 @@ std::vector<FileProblem> file_problems(const ElfCard& card) {
     add("card-abi", needs_abi(card, card.abi_minor_required));
   find_export_problems(card, problems);
   for (const auto& library : card.needed)
-    if (!may_load(library))
-      add("needed-allowlist", "needs the library " + library + ", which plugins may not load; link it statically");
+    if (!may_load(library) && std::find(extra_needed.begin(), extra_needed.end(), library) == extra_needed.end())
+      add("needed-allowlist", "needs the library " + library +
+                                  ", which plugins may not load; link it statically, or, if you trust this plugin with "
+                                  "it, name it in 'extra_needed' of its entry of 'plugins'");
   if (!card.search_path.empty())
     add("no-rpath", "carries the library search path '" + card.search_path +
                         "' (RPATH or RUNPATH); link it without, or run: patchelf --remove-rpath");
@@ -229,27 +146,47 @@ std::vector<FileProblem> file_problems(const ElfCard& card) {
 Result<PluginFile> read_plugin_file(const fs::path& file) {
   std::error_code error;
   PluginFile read{.path = fs::absolute(file, error).lexically_normal(), .bytes = {}, .sha256 = {}};
-  auto bytes = read_file(read.path, false);
+  auto bytes = read_regular_file(read.path, kPluginFile, false);
   if (!bytes) return bytes.error();
   read.sha256 = sha256_of(*bytes);
   read.bytes = std::move(*bytes);
   return read;
 }
 
-Result<CheckedFile> check_plugin_file(const fs::path& file, bool check_owner) {
+namespace {
+
+Result<CheckedFile> check_file(const fs::path& file, const PluginPins& pins, const PluginTrust& trust,
+                               bool check_owner) {
   std::error_code error;
   CheckedFile checked{.path = fs::absolute(file, error).lexically_normal()};
-  auto bytes = read_file(checked.path, check_owner);
+  auto bytes = read_regular_file(checked.path, kPluginFile, check_owner);
   if (!bytes) return bytes.error();
+  checked.sha256 = sha256_of(*bytes);
+  // Before anything else looks at the bytes.
+  auto signer = check_trust(checked.path, checked.sha256, pins, trust);
+  if (!signer) return signer.error();
+  checked.signed_by = std::move(*signer);
   auto card = read_elf_card(*bytes);
   if (!card) return refusal(checked.path, card.error().message);
-  if (const auto problems = file_problems(*card); !problems.empty())
+  if (!pins.id.empty() && card->id != pins.id)
+    return refusal(checked.path, "is the plugin " + card->id + ", and the configuration wants " + pins.id +
+                                     " there; put the right file there, or correct 'id' of its entry of 'plugins'");
+  if (const auto problems = file_problems(*card, pins.extra_needed); !problems.empty())
     return refusal(checked.path, problems.front().reason);
-  checked.sha256 = sha256_of(*bytes);
   checked.size = bytes->size();
   checked.bytes = std::move(*bytes);
   checked.card = std::move(*card);
   return checked;
+}
+
+}  // namespace
+
+Result<CheckedFile> check_plugin_file(const fs::path& file, const PluginPins& pins, const PluginTrust& trust) {
+  return check_file(file, pins, trust, true);
+}
+
+Result<CheckedFile> inspect_file(const fs::path& file) {
+  return check_file(file, {}, {}, false);
 }
 
 struct PluginImage::Registry {

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "plugin_runtime/elf_card.hpp"
+#include "plugin_runtime/plugin_trust.hpp"
 
 namespace toolhost::plugin_runtime {
 
@@ -18,16 +19,17 @@ struct CheckedFile {
   std::string bytes;           ///< what was checked, and what will be stored and loaded; may go once it is mapped
   std::size_t size = 0;        ///< of the file in bytes
   std::string sha256;          ///< lower-case hex
+  std::string signed_by;       ///< name of the trusted key that signed these bytes; empty: none
   ElfCard card;
 };
 
 /// Reads a plugin file and makes every refusal that its bytes and permissions allow: who may write the file and its
-/// directory, card, ABI version, exports, needed libraries, search path, stack, relocations. Messages name file, reason
-/// and cure. `check_owner` is false for inspecting a file that will not be loaded.
-Result<CheckedFile> check_plugin_file(const std::filesystem::path& file, bool check_owner = true);
-
-/// As 64 lower-case hex digits.
-std::string sha256_of(std::string_view bytes);
+/// directory, hash and signature that the configuration demands, card, ABI version, exports, needed libraries, search
+/// path, stack, relocations. Messages name file, reason and cure.
+Result<CheckedFile> check_plugin_file(const std::filesystem::path& file, const PluginPins& pins,
+                                      const PluginTrust& trust);
+/// The same for a file that will not be loaded, whatever a configuration demands and whoever can write it.
+Result<CheckedFile> inspect_file(const std::filesystem::path& file);
 
 /// Why a file would not be loaded.
 struct FileProblem {
@@ -35,7 +37,8 @@ struct FileProblem {
   std::string reason;  ///< with the cure
 };
 /// All that check_plugin_file() has against what a card says; the first is the one that it refuses with.
-std::vector<FileProblem> file_problems(const ElfCard& card);
+/// `extra_needed`: as PluginPins has it.
+std::vector<FileProblem> file_problems(const ElfCard& card, const std::vector<std::string>& extra_needed = {});
 
 /// The bytes of a regular file of at most 256 MiB, and their SHA-256 in lower-case hex; nothing of them is judged.
 struct PluginFile {

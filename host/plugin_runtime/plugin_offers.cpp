@@ -3,7 +3,7 @@
 #include <set>
 
 #include "base/json_writer.hpp"
-#include "plugin_runtime/plugin_library.hpp"
+#include "plugin_runtime/regular_file.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {

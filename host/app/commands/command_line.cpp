@@ -12,10 +12,11 @@
 #include "app/commands/data_commands.hpp"
 #include "app/commands/explain_command.hpp"
 #include "app/commands/key_commands.hpp"
-#include "app/commands/plugin_reload_command.hpp"
-#include "app/commands/plugin_test_command.hpp"
 #include "app/commands/plugin_check_commands.hpp"
 #include "app/commands/plugin_new_command.hpp"
+#include "app/commands/plugin_reload_command.hpp"
+#include "app/commands/plugin_test_command.hpp"
+#include "app/commands/plugin_trust_commands.hpp"
 #include "app/commands/reload_command.hpp"
 #include "app/commands/stdio_command.hpp"
 #include "app/commands/tenant_commands.hpp"
@@ -61,6 +62,7 @@ int list_plugins(const CommonOptions& options, bool as_json) {
         json.begin_object().member("id", plugin.id).member("name", plugin.name).member("version", plugin.version);
         json.member("vendor", plugin.vendor).member("file", plugin.file).member("sha256", plugin.sha256);
         json.member("offers_sha256", plugin.offers_sha256);
+        json.member("signed_by", plugin.signed_by);
         json.member("built_with", plugin.built_with).key("abi_minor").unsigned_integer(plugin.abi_minor);
         json.member("state", plugin.state).member("reason", plugin.reason);
         json.member("tools", plugin.tools).member("resources", plugin.resources);
@@ -220,7 +222,8 @@ int run(int argc, char** argv) {
   add_tenant_commands(app, common, exit_code);
   add_key_commands(app, common, exit_code);
 
-  auto* plugin = app.add_subcommand("plugin", "Look at plugins and test them")->require_subcommand(1);
+  auto* plugin =
+      app.add_subcommand("plugin", "Make plugins, test, check, sign, list and replace them")->require_subcommand(1);
   auto* plugin_list = command(
       *plugin, "list", "Load the configured plugins and list them with what they offer, or why they are refused");
   add_json(plugin_list);
@@ -228,9 +231,8 @@ int run(int argc, char** argv) {
   add_plugin_reload_command(*plugin, common, exit_code);
   add_plugin_test_command(*plugin, exit_code);
   add_plugin_check_commands(*plugin, exit_code);
-
   add_plugin_new_command(*plugin, exit_code);
-
+  add_plugin_trust_commands(*plugin, common, exit_code);
   add_tool_commands(app, common, exit_code);
 
   command(app, "migrate", "Bring the database to this version's schema")->callback([&] {

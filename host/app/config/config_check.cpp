@@ -156,8 +156,9 @@ void check_id(const HostConfig& config, std::size_t index, const PluginFacts& pl
 using Schemas = std::map<std::string, std::shared_ptr<const JsonSchema>, std::less<>>;
 
 /// Fills in what the plugin's file declares.
-Result<> ask(PluginFacts& plugin, const fs::path& store, Schemas& schemas) {
-  auto described = plugin_runtime::describe_plugin_file(plugin.file, store);
+Result<> ask(PluginFacts& plugin, const fs::path& store, const plugin_runtime::PluginPins& pins,
+             const plugin_runtime::PluginTrust& trust, Schemas& schemas) {
+  auto described = plugin_runtime::describe_plugin_file(plugin.file, store, pins, trust);
   if (!described) return described.error();
   plugin.id = described->id;
   plugin.is_loaded = true;
@@ -207,10 +208,19 @@ InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigPr
   Schemas schemas;
   const ScratchStore scratch;
   const auto& specs = config.plugins.plugins;
+  auto trust = config.plugins.trust;
+  const auto is_elsewhere = [](const auto& key) {
+    std::error_code ignored;
+    return !fs::exists(key.file, ignored);
+  };
+  if (machine == Machine::kOther && std::any_of(trust.keys.begin(), trust.keys.end(), is_elsewhere)) {
+    trust.keys.clear();
+    trust.require_signature = false;
+  }
   for (std::size_t index = 0; index < specs.size(); ++index) {
     const auto file = plugin_file(config, specs[index]);
     auto& facts = installed.plugins.emplace_back(PluginFacts{.file = file, .id = specs[index].file.stem().string()});
-    const auto asked = ask(facts, scratch.path(), schemas);
+    const auto asked = ask(facts, scratch.path(), specs[index].pins, trust, schemas);
     std::error_code ignored;
     if (asked || (machine == Machine::kOther && !fs::exists(file, ignored))) continue;
     const auto& [name, line, column] = config.plugin_places[index].entry;
@@ -224,8 +234,14 @@ InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigPr
 std::vector<ConfigProblem> check_against_plugins(const HostConfig& config, const plugin_runtime::PluginHost& host) {
   auto installed = installed_plugins(host);
   Schemas schemas;
-  for (auto& plugin : installed.plugins)
-    if (!plugin.is_loaded) (void)ask(plugin, config.data_dir / "plugins", schemas);  // refused before it could tell: no
+  const auto& specs = config.plugins.plugins;
+  for (auto& plugin : installed.plugins) {
+    if (plugin.is_loaded) continue;
+    const auto spec = std::find_if(specs.begin(), specs.end(),
+                                   [&](const auto& each) { return plugin_file(config, each) == plugin.file; });
+    // What was refused for its bytes is refused again, before any of it runs.
+    if (spec != specs.end()) (void)ask(plugin, config.data_dir / "plugins", spec->pins, config.plugins.trust, schemas);
+  }
   installed.check_settings = check_with(std::move(schemas), std::move(installed.check_settings));
   return check_against_plugins(config, installed);
 }

@@ -29,7 +29,7 @@ struct InstalledPlugins {
 /// The plugins of a running host; borrows it.
 InstalledPlugins installed_plugins(const plugin_runtime::PluginHost& host);
 /// Loads the configured plugins into this process to ask them, without a database and without an instance. `problems`
-/// gets those that cannot be loaded; on another machine than the serving one a file may be missing.
+/// gets those that cannot be loaded; on another machine than the serving one files and trusted keys may be missing.
 InstalledPlugins describe_plugins(const HostConfig& config, std::vector<ConfigProblem>& problems,
                                   Machine machine = Machine::kServing);
 

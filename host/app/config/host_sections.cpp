@@ -1,8 +1,12 @@
 #include "app/config/host_sections.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "app/config/authorization_section.hpp"
+#include "base/lower.hpp"
+#include "plugin_runtime/plugin_definition.hpp"
 #include "transport/trusted_proxies.hpp"
 #include "transport/url.hpp"
 
@@ -319,14 +323,82 @@ void read_reload(Section section, HostConfig& config) {
   section.finish();
 }
 
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+/// Of a library as DT_NEEDED names it: looked up by the system, and never a path.
+bool is_library_name(std::string_view name) {
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '+' || c == '-';
+  };
+  return !name.empty() && name.front() != '.' && name.front() != '-' && std::all_of(name.begin(), name.end(), is_plain);
+}
+
+void read_hash(Section& section, const char* key, const char* help, std::string& hash, const char* wanted) {
+  const auto text = section.special(key, help, R"("type":"string","pattern":"^[0-9a-fA-F]{64}$")");
+  if (!text) return;
+  const auto digits = lower(*text);
+  if (digits.size() == 64 && digits.find_first_not_of(kHexDigits) == std::string::npos)
+    hash = digits;
+  else
+    section.bad(key, wanted, *text);
+}
+
+void read_pins(Section& section, plugin_runtime::PluginPins& pins, Problems& problems) {
+  section.text("id", "The id that the plugin must have; another one is refused. Default: any.", pins.id,
+               R"(^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$)");
+  if (section.has("id") && !pins.id.empty() && !plugin_runtime::is_plugin_id(pins.id))
+    section.bad("id", "the id of a plugin: lower-case letters, digits, '_' and '.', such as acme.tickets", pins.id);
+  read_hash(section, "sha256", "SHA-256 of the one file that may be loaded (sha256sum FILE). Default: any.",
+            pins.sha256, "64 hexadecimal digits, as sha256sum prints them");
+  read_hash(section, "offers_sha256",
+            "Hash of what it offers to clients: a version that offers anything else is refused. Default: any.",
+            pins.offers_sha256, "64 hexadecimal digits, as 'toolhost plugin reload ID --dry-run' prints them");
+  section.scalars("extra_needed", "Shared libraries that this plugin may need beside those that every plugin may.",
+                  "^[A-Za-z0-9_+][A-Za-z0-9._+-]*$", "[]", [&](const YAML::Node& item) {
+                    if (is_library_name(item.Scalar()))
+                      pins.extra_needed.push_back(item.Scalar());
+                    else
+                      problems.add(item, section.where("extra_needed") +
+                                             " must hold names of library files without a directory, such as "
+                                             "libfoo.so.1; got " +
+                                             in_quotes(item.Scalar()));
+                  });
+}
+
+void read_trusted_key(const Slot& slot, std::vector<plugin_runtime::TrustedKey>& keys, Problems& problems) {
+  Section section(slot, problems);
+  plugin_runtime::TrustedKey key;
+  std::string file;
+  section.text("name", "What plugin lists and messages call the key.", key.name);
+  section.require("name", "a trusted key needs 'name', such as acme");
+  section.text("file", "PEM file with the Ed25519 public key; absolute path.", file, "^/.+$");
+  section.require("file", "a trusted key needs 'file': the absolute path of a PEM file with an Ed25519 public key");
+  section.finish();
+  if (!file.empty() && !file.starts_with('/')) return section.bad("file", "an absolute path", file);
+  if (key.name.empty() || file.empty()) return;
+  if (std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; }))
+    return section.add("name", "two trusted keys have the name " + in_quotes(key.name) + "; rename one");
+  key.file = file;
+  keys.push_back(std::move(key));
+}
+
+void read_plugin_trust(Section section, plugin_runtime::PluginTrust& trust) {
+  section.flag("require_sha256", "Refuse plugins whose entry names no sha256.", trust.require_sha256);
+  section.flag("require_signature", "Refuse plugins that none of the keys has signed.", trust.require_signature);
+  section.list("keys", "Whose signatures count. With any, a signature beside a plugin must be good.",
+               "{name: acme, file: /etc/toolhost/acme.pub.pem}",
+               [&](const Slot& slot) { read_trusted_key(slot, trust.keys, section.problems()); });
+  if (trust.require_signature && !section.has("keys"))
+    section.add("require_signature",
+                "'plugin_trust.require_signature' needs 'plugin_trust.keys': whose signatures count; 'toolhost plugin "
+                "keygen' makes a key");
+  section.finish();
+}
+
 struct ReadPlugins {
   std::vector<plugin_runtime::PluginSpec> specs;
   std::vector<PluginPlace> places;
 };
-
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
 
 void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   Section section(slot, problems);
@@ -335,13 +407,8 @@ void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   std::string file;
   section.text("file", "The plugin's .so file: absolute, or relative to plugin_dir.", file);
   section.require("file", "a plugin needs 'file': an absolute path, or one relative to 'plugin_dir'");
+  read_pins(section, spec.pins, problems);
   section.integer("workers", "Instead of calls.workers.", spec.workers, 1, kMostThreads);
-  section.text("offers_sha256",
-               "Hash of what it offers to clients, as 'toolhost plugin reload --dry-run' prints it; with it a version "
-               "that offers anything else is refused.",
-               spec.offers_sha256);
-  if (!spec.offers_sha256.empty() && !is_sha256(spec.offers_sha256))
-    section.bad("offers_sha256", "64 digits of 0-9 a-f", spec.offers_sha256);
   section.free_mapping("settings", "The plugin's own settings; its documentation names them.",
                        [&](const auto& node) { append_settings(spec.settings_json, place.settings, node, problems); });
   section.finish();
@@ -376,6 +443,7 @@ void read_host_sections(Section& root, HostConfig& config) {
                config);
   read_audit(root.section("audit", "The record of calls and changes."), config);
   read_tracing(root.section("tracing", "Traces of calls, for OpenTelemetry."), config);
+  read_plugin_trust(root.section("plugin_trust", "Which plugin files may be loaded."), config.plugins.trust);
   ReadPlugins plugins;
   const bool are_listed =
       root.list("plugins", "What is loaded; default: tickets.so, tasks.so and search.so.", "file: tickets.so",

@@ -131,6 +131,19 @@ std::string metrics_port(const MetricsConfig& metrics) {
   return metrics.own_listener ? std::to_string(metrics.port) : "that of http";
 }
 
+void compare_trust(Comparison& keys, const plugin_runtime::PluginTrust& running,
+                   const plugin_runtime::PluginTrust& wanted) {
+  const auto word = [](bool flag) { return std::string(flag ? "true" : "false"); };
+  const auto names = [](const plugin_runtime::PluginTrust& trust) {
+    std::vector<std::string> all;
+    for (const auto& [name, file] : trust.keys) all.push_back(name + " " + file.string());
+    return all;
+  };
+  keys.compare("plugin_trust.require_sha256", word(running.require_sha256), word(wanted.require_sha256));
+  keys.compare("plugin_trust.require_signature", word(running.require_signature), word(wanted.require_signature));
+  keys.compare("plugin_trust.keys", names(running), names(wanted));
+}
+
 void compare_plugins(Comparison& keys, const HostConfig& running, const HostConfig& wanted) {
   const auto files = [](const HostConfig& config) {
     std::vector<std::string> names;
@@ -139,6 +152,7 @@ void compare_plugins(Comparison& keys, const HostConfig& running, const HostConf
   };
   keys.compare("plugin_dir", running.plugin_dir, wanted.plugin_dir);
   keys.compare("plugins", files(running), files(wanted));
+  compare_trust(keys, running.plugins.trust, wanted.plugins.trust);
   if (files(running) != files(wanted)) return;
   for (std::size_t index = 0; index < running.plugins.plugins.size(); ++index) {
     const auto& is = running.plugins.plugins[index];
@@ -147,6 +161,14 @@ void compare_plugins(Comparison& keys, const HostConfig& running, const HostConf
     keys.compare((name + ".workers").c_str(), is.workers, becomes.workers);
     keys.secret((name + ".settings").c_str(), is.settings_json == becomes.settings_json);
   }
+}
+
+void compare_pins(Comparison& keys, const std::string& of, const plugin_runtime::PluginPins& was,
+                  const plugin_runtime::PluginPins& is) {
+  keys.compare((of + "id").c_str(), was.id, is.id);
+  keys.compare((of + "sha256").c_str(), was.sha256, is.sha256);
+  keys.compare((of + "offers_sha256").c_str(), was.offers_sha256, is.offers_sha256);
+  keys.compare((of + "extra_needed").c_str(), was.extra_needed, is.extra_needed);
 }
 
 }  // namespace
@@ -161,9 +183,7 @@ std::vector<std::string> describe_setting_changes(const HostConfig& before, cons
   // They count when the plugin is loaded the next time, which need not be a restart.
   for (const auto& plugin : after.plugins.plugins)
     for (const auto& was : before.plugins.plugins)
-      if (was.file == plugin.file)
-        keys.compare(("plugins[" + plugin.file.string() + "].offers_sha256").c_str(), was.offers_sha256,
-                     plugin.offers_sha256);
+      if (was.file == plugin.file) compare_pins(keys, "plugins[" + plugin.file.string() + "].", was.pins, plugin.pins);
   return std::move(keys.lines);
 }
 

@@ -37,6 +37,7 @@ class StartCheck {
     check_secret("mcp.sealing_key", config_.sealing_key, resolve_key);
     check_tracing();
     check_issuers();
+    check_trusted_keys();
     if (!config_.portal.enabled || config_.portal.client_id.empty()) return;
     check_secret("portal.sign_in.client_secret", config_.portal.client_secret, resolve);
     check_authorities("portal.sign_in.ca_file", config_.portal.ca_file);
@@ -117,6 +118,13 @@ class StartCheck {
     const auto& issuers = config_.keys.tokens.issuers;
     for (std::size_t at = 0; at < issuers.size(); ++at)
       check_authorities("authorization.issuers[" + std::to_string(at) + "].ca_file", issuers[at].ca_file);
+  }
+
+  void check_trusted_keys() {
+    for (const auto& [name, file] : config_.plugins.trust.keys) {
+      const auto key = plugin_runtime::fingerprint_of(file);
+      if (!key) add("plugin_trust.keys", "has the key " + name + ", which cannot be used: " + key.error().message);
+    }
   }
 
   void check_tracing() {

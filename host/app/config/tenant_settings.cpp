@@ -28,13 +28,18 @@ std::string merge(std::string_view base, std::string_view over) {
   return out;
 }
 
+/// Without a look into the file.
+std::string likely_id(const plugin_runtime::PluginSpec& plugin) {
+  return plugin.pins.id.empty() ? plugin.file.stem().string() : plugin.pins.id;
+}
+
 }  // namespace
 
 std::optional<std::size_t> PluginIds::find(const std::string& id) {
   const auto& plugins = config_.plugins.plugins;
   // Most files are called as their plugin, and hashing each of them at every reload would take its time.
-  const auto named = std::find_if(plugins.begin(), plugins.end(),
-                                  [&](const auto& plugin) { return plugin.file.stem().string() == id; });
+  const auto named =
+      std::find_if(plugins.begin(), plugins.end(), [&](const auto& plugin) { return likely_id(plugin) == id; });
   if (named != plugins.end()) return named - plugins.begin();
   const auto found = std::find(all().begin(), all().end(), id);
   if (found == all().end()) return std::nullopt;
@@ -44,8 +49,8 @@ std::optional<std::size_t> PluginIds::find(const std::string& id) {
 const std::vector<std::string>& PluginIds::all() {
   if (!ids_.empty()) return ids_;
   for (const auto& plugin : config_.plugins.plugins) {
-    const auto info = plugin_runtime::inspect_plugin_file(plugin_file(config_, plugin));
-    ids_.push_back(info ? info->id : plugin.file.stem().string());
+    const auto found = plugin_runtime::identify_plugin_file(plugin_file(config_, plugin));
+    ids_.push_back(found ? found->id : likely_id(plugin));
   }
   return ids_;
 }

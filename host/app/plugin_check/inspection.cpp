@@ -37,7 +37,7 @@ Result<Inspection> inspect_plugin(const std::filesystem::path& file) {
   for (auto& problem : plugin_runtime::file_problems(inspection.card))
     inspection.problems.push_back(std::move(problem.reason));
   // Who may write the file is said by the loader alone, and before everything else.
-  const auto loadable = plugin_runtime::check_plugin_file(file);
+  const auto loadable = plugin_runtime::check_plugin_file(file, {}, {});
   if (loadable) return inspection;
   const auto& message = loadable.error().message;
   if (inspection.problems.empty() || !message.ends_with(inspection.problems.front()))

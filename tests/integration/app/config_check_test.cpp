@@ -43,6 +43,15 @@ TEST(ConfigCheck, SaysWhichPluginCannotBeLoaded) {
               ElementsAre(HasSubstr("host.yaml:2:5: this plugin cannot be loaded: ")));
 }
 
+TEST(ConfigCheck, SaysWhichPluginIsNotTrusted) {
+  EXPECT_THAT(problems_of(parse_config("plugin_trust: {require_sha256: true}\nplugins:\n  - file: tickets.so\n"
+                                       "  - {file: tasks.so, id: chores, sha256: " +
+                                           std::string(64, '0') + "}\n",
+                                       "host.yaml")),
+              ElementsAre(HasSubstr("host.yaml:3:5: this plugin cannot be loaded: "),
+                          HasSubstr("and the configuration allows only 0000")));
+}
+
 TEST(DescribePluginFile, TellsIdToolsAndSettings) {
   const auto described = plugin_runtime::describe_plugin_file(std::filesystem::path(TOOLHOST_PLUGIN_DIR) / "tickets.so",
                                                               testing::TempDir() + "described");

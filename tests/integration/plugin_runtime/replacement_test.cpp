@@ -44,7 +44,7 @@ class Replacement : public PluginHostTest {
     for (const auto& name : others) files.push_back(test_plugin(name));
     start(files, tune);
   }
-  Result<PluginReplacement> replace(const PluginSpec& wanted = {}) { return host->replace_plugin("versions", wanted); }
+  Result<PluginReplacement> replace(const PluginPins& wanted = {}) { return host->replace_plugin("versions", wanted); }
   PluginReplacement replace_by(int version) {
     put(version);
     auto replaced = replace();
@@ -137,7 +137,7 @@ TEST_F(Replacement, IsHeldToTheOffersThatTheConfigurationWants) {
   const auto hash = host->plugins().at(0).offers_sha256;
   EXPECT_EQ(hash.size(), 64U);
   put(2);
-  PluginSpec wanted{.offers_sha256 = hash};
+  PluginPins wanted{.offers_sha256 = hash};
   const auto refused = replace(wanted);
   EXPECT_THAT(refused.error().message, AllOf(HasSubstr(hash), HasSubstr("--dry-run")));
   EXPECT_EQ(which(), said(1));

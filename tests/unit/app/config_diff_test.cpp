@@ -113,6 +113,18 @@ TEST_F(ConfigDiff, NamesTlsAndProxiesAsWaiting) {
                           "http.redirect_port none -> 80", "http.trusted_proxies [] -> [10.0.0.0/8]"));
 }
 
+TEST_F(ConfigDiff, NamesTrustInPluginsAsWaiting) {
+  for (auto* config : {&before_, &after_}) config->plugins.plugins.push_back({.file = "tasks.so"});
+  after_.plugins.trust = {.require_sha256 = true, .keys = {{.name = "acme", .file = "/acme.pem"}}};
+  after_.plugins.plugins[0].pins = {.id = "tasks", .sha256 = "00", .extra_needed = {"libz.so.1"}};
+  EXPECT_THAT(describe_restart_changes(before_, after_),
+              ElementsAre("plugin_trust.require_sha256 false -> true", "plugin_trust.keys [] -> [acme /acme.pem]"));
+  // What holds for one file counts when that is loaded the next time.
+  EXPECT_THAT(describe_setting_changes(before_, after_),
+              ElementsAre("plugins[tasks.so].id (empty) -> tasks", "plugins[tasks.so].sha256 (empty) -> 00",
+                          "plugins[tasks.so].extra_needed [] -> [libz.so.1]"));
+}
+
 TEST_F(ConfigDiff, PlacesDoNotCountAnywhere) {
   const auto fill = [](HostConfig& config, int line) {
     const SourcePlace place{"host.yaml", line};

@@ -151,6 +151,9 @@ TEST(ConfigLoader, TheShippedFileSaysTheBuiltInDefaults) {
   ASSERT_EQ(shipped.plugins.plugins.size(), built_in.plugins.plugins.size());
   for (std::size_t i = 0; i < built_in.plugins.plugins.size(); ++i)
     EXPECT_EQ(shipped.plugins.plugins[i].file, built_in.plugins.plugins[i].file);
+  EXPECT_EQ(shipped.plugins.trust.require_sha256, built_in.plugins.trust.require_sha256);
+  EXPECT_EQ(shipped.plugins.trust.require_signature, built_in.plugins.trust.require_signature);
+  EXPECT_EQ(shipped.plugins.trust.keys.size(), built_in.plugins.trust.keys.size());
 }
 
 TEST(ConfigLoader, ReadsValuesWithUnits) {
@@ -201,6 +204,61 @@ TEST(ConfigLoader, SaysEverythingThatIsWrongAtOnceWithLineAndCure) {
           "host.yaml:3:9: 'http.port' must be a whole number from 0 to 65535; got '99999'",
           "host.yaml:4:15: 'log.level' must be one of: trace, debug, info, warning, error, critical; got 'loud'",
           "host.yaml:5:1: unknown key 'plugin'; did you mean 'plugins'?"));
+}
+
+TEST(ConfigLoader, ReadsWhichPluginFilesAreTrusted) {
+  const auto loaded = parse_config(
+      "plugin_trust:\n  require_sha256: true\n  require_signature: true\n"
+      "  keys: [{name: acme, file: /etc/toolhost/acme.pub.pem}]\n"
+      "plugins:\n  - file: a.so\n    id: acme.tickets\n    sha256: " +
+          std::string(63, 'A') + "0\n    extra_needed: [libfoo-2.so.1, libstdc++.so.7]\n",
+      "host.yaml");
+  for (const auto& problem : loaded.problems) ADD_FAILURE() << to_string(problem);
+  const auto& trust = loaded.config.plugins.trust;
+  EXPECT_TRUE(trust.require_sha256);
+  EXPECT_TRUE(trust.require_signature);
+  ASSERT_EQ(trust.keys.size(), 1u);
+  EXPECT_EQ(trust.keys[0].name, "acme");
+  EXPECT_EQ(trust.keys[0].file, "/etc/toolhost/acme.pub.pem");
+  const auto& pins = loaded.config.plugins.plugins.at(0).pins;
+  EXPECT_EQ(pins.id, "acme.tickets");
+  EXPECT_EQ(pins.sha256, std::string(63, 'a') + "0") << "in lower case";
+  EXPECT_THAT(pins.extra_needed, ElementsAre("libfoo-2.so.1", "libstdc++.so.7"));
+}
+
+TEST(ConfigLoader, RefusesPinsThatNoFileCouldMeet) {
+  EXPECT_THAT(
+      problems_of("plugins:\n"
+                  "  - {file: a.so, sha256: abc}\n"
+                  "  - {file: b.so, sha256: " +
+                  std::string(64, 'g') +
+                  "}\n"
+                  "  - {file: c.so, id: Acme}\n"
+                  "  - {file: d.so, extra_needed: [libfoo.so, /lib/libfoo.so, '', ..]}\n"),
+      ElementsAre(
+          "host.yaml:2:26: 'plugins[].sha256' must be 64 hexadecimal digits, as sha256sum prints them; got 'abc'",
+          "host.yaml:3:26: 'plugins[].sha256' must be 64 hexadecimal digits, as sha256sum prints them; got '" +
+              std::string(64, 'g') + "'",
+          "host.yaml:4:22: 'plugins[].id' must be the id of a plugin: lower-case letters, digits, '_' and '.', such as "
+          "acme.tickets; got 'Acme'",
+          "host.yaml:5:44: 'plugins[].extra_needed' must hold names of library files without a directory, such as "
+          "libfoo.so.1; got '/lib/libfoo.so'",
+          "host.yaml:5:60: 'plugins[].extra_needed' must hold names of library files without a directory, such as "
+          "libfoo.so.1; got ''",
+          "host.yaml:5:64: 'plugins[].extra_needed' must hold names of library files without a directory, such as "
+          "libfoo.so.1; got '..'"));
+}
+
+TEST(ConfigLoader, RefusesTrustThatNothingCouldHave) {
+  EXPECT_THAT(
+      problems_of("plugin_trust: {require_signature: true}\n"),
+      ElementsAre("host.yaml:1:35: 'plugin_trust.require_signature' needs 'plugin_trust.keys': whose signatures "
+                  "count; 'toolhost plugin keygen' makes a key"));
+  EXPECT_THAT(problems_of("plugin_trust:\n  keys:\n    - {name: a, file: a.pem}\n    - {file: /a.pem}\n"
+                          "    - {name: b, file: /b.pem}\n    - {name: b, file: /c.pem}\n"),
+              ElementsAre("host.yaml:3:23: 'plugin_trust.keys[].file' must be an absolute path; got 'a.pem'",
+                          "host.yaml:4:7: a trusted key needs 'name', such as acme",
+                          "host.yaml:6:14: two trusted keys have the name 'b'; rename one"));
 }
 
 TEST(ConfigLoader, RefusesDuplicateKeys) {

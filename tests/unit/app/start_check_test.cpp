@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "plugin_runtime/plugin_trust.hpp"
 #include "support/certificates.hpp"
 
 namespace toolhost::app {
@@ -106,6 +107,18 @@ TEST_F(StartCheck, LooksForTheAuthoritiesOfEveryIssuer) {
                                              AllOf(StartsWith("host.yaml:8:16: 'authorization.issuers[1].ca_file'"),
                                                    HasSubstr("holds no certificates in PEM form"))));
   EXPECT_THAT(problems_of(yaml, Machine::kOther), IsEmpty());
+}
+
+TEST_F(StartCheck, WantsPublicKeysOfPluginsThatCanBeUsed) {
+  const auto pair = plugin_runtime::make_signing_key_pair();
+  const auto keys = [](const std::string& key) { return "plugin_trust:\n  keys: [{name: acme, file: " + key + "}]\n"; };
+  EXPECT_THAT(problems_of(keys(file("acme.pub.pem", pair->public_pem))), IsEmpty());
+  const auto wrong = keys(file("acme.pem", pair->private_pem.reveal()));
+  EXPECT_THAT(problems_of(wrong),
+              ElementsAre(AllOf(StartsWith("host.yaml:2:9: 'plugin_trust.keys' has the key acme, which cannot be used"),
+                                HasSubstr("holds a private key where a public one belongs"))));
+  EXPECT_THAT(problems_of(keys(missing())), ElementsAre(HasSubstr("No such file")));
+  EXPECT_THAT(problems_of(wrong, Machine::kOther), IsEmpty());
 }
 
 TEST_F(StartCheck, WantsACertificateAndItsKey) {
