@@ -14,11 +14,12 @@ TOOLHOST_BUILD_PACKAGES=(
 TOOLHOST_RUNTIME_PACKAGES=(postgresql-15 ca-certificates)
 
 # What ./test needs on top. llvm-19 holds the symbolizer that sanitizer reports need; nodejs and npm only fetch the npm
-# packages of tests/e2e, among them the Node that runs the tests; chromium, with a font to write in, opens the portal.
-# cargo builds the plugins in Rust, which keep to what Debian 12's has (1.63).
+# packages of tests/e2e, among them the Node that runs the tests; chromium, with a font to write in, opens the portal;
+# cargo builds the plugins in Rust, which keep to what Debian 12's has (1.63); abigail-tools compares the plugin ABI with
+# that of every minor.
 TOOLHOST_TEST_PACKAGES=(
   llvm-19 libclang-rt-19-dev clang-format-19 gcc g++ libgtest-dev libgmock-dev libtest-json-schema-acceptance-perl python3
-  nodejs npm chromium fonts-dejavu-core openssl cargo)
+  nodejs npm chromium fonts-dejavu-core openssl cargo abigail-tools)
 
 # packages_missing NAME...: prints the named packages that are not installed, one a line. Takes milliseconds.
 packages_missing() {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds toolhost/plugin.h and built plugins to the promises of ABI.md.
 
-  check_abi.py layout INCLUDE_DIR GOLDEN_DIR --clang CLANG [--compiler CC]... [--write]
+  check_abi.py layout INCLUDE_DIR GOLDEN_DIR --clang CLANG [--compiler CC]... [--without-abigail] [--write]
       The header's layout at each TH_ABI_TARGET, as each compiler lays it out, is GOLDEN_DIR/layout-1.MINOR.golden, and
-      each minor only appends to the one before. --write accepts appended fields and new constants into the newest
-      file, and refuses everything else.
+      each minor only appends to the one before. abidiff, which reads the debug information of a library with every
+      struct of the ABI, finds no difference to GOLDEN_DIR/abi-1.MINOR.abi either, without any suppression. --write
+      accepts appended fields and new constants into the newest pair of files, and refuses everything else.
   check_abi.py threads INCLUDE_DIR --clang CLANG
       Every function of the ABI names its threads with TH_ON(any|worker|load).
   check_abi.py exports PLUGIN...
@@ -157,14 +158,52 @@ def breaks(old, new):
     return found
 
 
+def describe(include_dir, compiler, minor, structs, directory):
+    """What abidw says of a library with one exported pointer to each struct, and the entry; the file with it."""
+    source = INCLUDE + "".join(f"{struct}* anchor_{struct};\n" for struct, _ in structs) + """
+th_status toolhost_plugin_v1(const th_host_api* api, th_host* host, const th_plugin_def** out) {
+  return api != 0 && host != 0 && out != 0;
+}
+"""
+    library, described = f"{directory}/anchor.so", f"{directory}/anchor.abi"
+    run(compiler, "-std=c99", "-shared", "-fPIC", "-g", "-gdwarf-4", "-nostdlib", "-Wl,-soname,anchor.so",
+        f"-fdebug-prefix-map={pathlib.Path(include_dir).resolve()}=include", f"-I{include_dir}", target_option(minor),
+        "-x", "c", "-", "-o", library, text=source)
+    run("abidw", "--no-show-locs", "--no-corpus-path", "--no-comp-dir-path", "--out-file", described, library)
+    return pathlib.Path(described)
+
+
+def abidiff(old, new):
+    """What differs, line by line; also what abidiff takes for harmless."""
+    done = subprocess.run(["abidiff", "--harmless", str(old), str(new)], capture_output=True, text=True, check=False)
+    if done.returncode & 3:
+        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+    return done.stdout.splitlines() if done.returncode else []
+
+
+def check_baseline(arguments, minor, structs, has_appended):
+    """Holds the header to abi-1.MINOR.abi; where something was appended, and --write says so, makes it anew."""
+    path, found = arguments.golden / f"abi-1.{minor}.abi", []
+    with tempfile.TemporaryDirectory() as directory:
+        for compiler in (arguments.clang, *arguments.compiler):
+            described = describe(arguments.include_dir, compiler, minor, structs, directory)
+            if has_appended or not path.exists():
+                if not arguments.write:
+                    return [] if has_appended else [f"{path} is missing: run with --write"]
+                path.write_text(described.read_text())
+                has_appended = False
+            found += [f"abidiff, minor {minor}, {compiler}: {line}" for line in abidiff(path, described) if line.strip()]
+    return found
+
+
 def read_layout(include_dir, compilers, minor):
-    """The layout at one target, and what the compilers disagree about."""
+    """The layout at one target, what the compilers disagree about, and the structs."""
     structs, _ = read_header(include_dir, compilers[0], minor)
     constants = read_constants(include_dir, compilers[0], minor)
     layouts = [layout_text(measure(include_dir, compiler, minor, structs), structs, constants)
                for compiler in compilers]
     return layouts[0], [f"{compiler} lays minor {minor} out in another way than {compilers[0]}"
-                        for compiler, layout in zip(compilers, layouts) if layout != layouts[0]]
+                        for compiler, layout in zip(compilers, layouts) if layout != layouts[0]], structs
 
 
 def check_layout(arguments):
@@ -173,8 +212,9 @@ def check_layout(arguments):
     for minor in range(newest + 1):
         path = arguments.golden / f"layout-1.{minor}.golden"
         golden = path.read_text() if path.exists() else ""
-        layout, differences = read_layout(arguments.include_dir, [arguments.clang, *arguments.compiler], minor)
+        layout, differences, structs = read_layout(arguments.include_dir, [arguments.clang, *arguments.compiler], minor)
         problems = differences + breaks(before, layout) + breaks(golden, layout)
+        has_appended = not problems and layout != golden and minor == newest
         if not problems and layout != golden:
             if minor < newest:
                 problems.append(f"minor {minor} is closed: show what is new from TH_ABI_TARGET {newest} on")
@@ -182,6 +222,8 @@ def check_layout(arguments):
                 path.write_text(layout)
             else:
                 problems.append(f"{path} lacks what was appended: run with --write; add a line to CHANGELOG.md")
+        if not arguments.without_abigail:
+            problems += check_baseline(arguments, minor, structs, has_appended and not found)
         found += [problem for problem in problems if problem not in found]
         before = layout
     return found
@@ -214,6 +256,7 @@ def main():
     layout.add_argument("golden", type=pathlib.Path)
     layout.add_argument("--clang", required=True)
     layout.add_argument("--compiler", action="append", default=[])
+    layout.add_argument("--without-abigail", action="store_true", help="where there is no abidiff (abigail-tools)")
     layout.add_argument("--write", action="store_true")
     layout.set_defaults(check=check_layout)
     threads = commands.add_parser("threads")

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-CHECK_ABI, INCLUDE_DIR, CLANG = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+CHECK_ABI, INCLUDE_DIR, CLANG, WITHOUT_ABIGAIL = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4:]
 GOLDEN_DIR = pathlib.Path(CHECK_ABI).parent
 HEADER = "toolhost/plugin.h"
 
@@ -20,8 +20,10 @@ class CheckAbi(unittest.TestCase):
         (self.include / "toolhost").mkdir()
         self.text = (INCLUDE_DIR / HEADER).read_text()
         self.write(self.text)
-        for golden in GOLDEN_DIR.glob("layout-*.golden"):
-            (self.include / golden.name).write_text(golden.read_text())
+        for pattern in ("layout-*.golden", "abi-*.abi"):
+            for golden in GOLDEN_DIR.glob(pattern):
+                (self.include / golden.name).write_text(golden.read_text())
+        self.baseline = self.include / "abi-1.1.abi"
         self.assertEqual(self.layout(), (0, ""))
 
     def write(self, text):
@@ -36,14 +38,24 @@ class CheckAbi(unittest.TestCase):
         return done.returncode, done.stdout
 
     def layout(self, *options):
-        return self.check("layout", str(self.include), str(self.include), *options)
+        return self.check("layout", str(self.include), str(self.include), *WITHOUT_ABIGAIL, *options)
 
     def assert_break(self, wanted):
-        before = self.golden.read_text()
+        before = self.golden.read_text(), self.baseline.read_text()
         code, found = self.layout("--write")
         self.assertEqual(code, 1)
         self.assertIn(wanted, found)
-        self.assertEqual(self.golden.read_text(), before)
+        self.assertEqual((self.golden.read_text(), self.baseline.read_text()), before)
+
+    def assert_seen_by_abidiff(self, *wanted):
+        """Whatever the layout says: lines of abidiff, for a closed minor and for the newest."""
+        if WITHOUT_ABIGAIL:
+            self.skipTest("abigail-tools is not installed")
+        found = self.layout("--write")[1].splitlines()
+        for minor in (0, 1):
+            lines = "\n".join(line for line in found if line.startswith(f"abidiff, minor {minor}, "))
+            for text in wanted:
+                self.assertIn(text, lines)
 
     def test_unchanged_header_passes(self):
         self.assertEqual(self.layout(), (0, ""))
@@ -73,6 +85,28 @@ class CheckAbi(unittest.TestCase):
     def test_changed_parameter_is_a_break(self):
         self.change("int32_t (*cancelled)(th_call* call)", "int32_t (*cancelled)(th_host* call)")
         self.assert_break("th_call_api.cancelled")
+
+    def test_abidiff_sees_a_field_in_the_middle(self):
+        self.change("const char* product;", "const char* brand;\n  const char* product;")
+        self.assert_seen_by_abidiff("'const char* brand', at offset 64", "'const char* product' offset changed")
+
+    def test_abidiff_sees_a_changed_parameter(self):
+        self.change("int32_t (*cancelled)(th_call* call)", "int32_t (*cancelled)(th_host* call)")
+        self.assert_seen_by_abidiff("parameter 1 of type 'th_call*' changed", "* cancelled' changed")
+
+    def test_abidiff_sees_a_changed_result_of_the_entry(self):
+        self.change("typedef int32_t th_status;", "typedef uint32_t th_status;")
+        self.assert_seen_by_abidiff("typedef name changed from int32_t to uint32_t")
+
+    def test_appended_function_is_in_the_baseline_once_written(self):
+        self.change("TH_ON(worker);\n#endif\n} th_call_api;",
+                    "TH_ON(worker);\n  th_status (*later)(th_call*) TH_ON(worker);\n#endif\n} th_call_api;")
+        before = self.baseline.read_text()
+        self.assertEqual(self.layout("--write"), (0, ""))
+        if not WITHOUT_ABIGAIL:
+            self.assertNotEqual(self.baseline.read_text(), before)
+            self.baseline.write_text(before)
+            self.assertIn("(th_call*)* later'", self.layout("--write")[1], "only with the layout")
 
     def test_removed_field_is_a_break(self):
         self.change("  const char* const* reads;\n", "")
