@@ -4,6 +4,10 @@
 /// welcome inside a plugin; none leaves it. Leaves no static destructors behind: metadata is made once at load and
 /// never freed.
 #include <toolhost/plugin.h>
+
+#ifndef __cpp_exceptions
+#error "toolhost/plugin.hpp reports errors by exceptions; with -fno-exceptions use toolhost/plugin.h"
+#else
 #include <toolhost/plugin/call.hpp>
 #include <toolhost/plugin/catalog.hpp>
 #include <toolhost/plugin/client.hpp>
@@ -13,3 +17,4 @@
 #include <toolhost/plugin/fields.hpp>
 #include <toolhost/plugin/sql.hpp>
 #include <toolhost/plugin/values.hpp>
+#endif

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { BINARY, freshDirectory, run, SOURCE_DIR } from './host.mjs';
 
 /** Where the binary under test was built. */
-const BUILD_DIR = process.env.TOOLHOST_BUILD_DIR ?? resolve(dirname(BINARY), '..');
+export const BUILD_DIR = process.env.TOOLHOST_BUILD_DIR ?? resolve(dirname(BINARY), '..');
 
 async function must(program, ...args) {
   const result = await run(program, args, { limit: 180_000 });
