@@ -5,7 +5,8 @@
       The header's layout at each TH_ABI_TARGET, as each compiler lays it out, is GOLDEN_DIR/layout-1.MINOR.golden, and
       each minor only appends to the one before. abidiff, which reads the debug information of a library with every
       struct of the ABI, finds no difference to GOLDEN_DIR/abi-1.MINOR.abi either, without any suppression. --write
-      accepts appended fields and new constants into the newest pair of files, and refuses everything else.
+      accepts appended fields and new constants into the newest pair of files, and refuses everything else: what an append
+      is, the layout decides.
   check_abi.py threads INCLUDE_DIR --clang CLANG
       Every function of the ABI names its threads with TH_ON(any|worker|load).
   check_abi.py exports PLUGIN...
@@ -181,17 +182,16 @@ def abidiff(old, new):
     return done.stdout.splitlines() if done.returncode else []
 
 
-def check_baseline(arguments, minor, structs, has_appended):
-    """Holds the header to abi-1.MINOR.abi; where something was appended, and --write says so, makes it anew."""
+def check_baseline(arguments, minor, structs, may_write):
+    """Holds the header to abi-1.MINOR.abi, or makes it anew."""
     path, found = arguments.golden / f"abi-1.{minor}.abi", []
     with tempfile.TemporaryDirectory() as directory:
         for compiler in (arguments.clang, *arguments.compiler):
             described = describe(arguments.include_dir, compiler, minor, structs, directory)
-            if has_appended or not path.exists():
-                if not arguments.write:
-                    return [] if has_appended else [f"{path} is missing: run with --write"]
+            if may_write and compiler == arguments.clang and (not path.exists() or abidiff(path, described)):
                 path.write_text(described.read_text())
-                has_appended = False
+            if not path.exists():
+                return [f"{path} is missing: run with --write"]
             found += [f"abidiff, minor {minor}, {compiler}: {line}" for line in abidiff(path, described) if line.strip()]
     return found
 
@@ -214,7 +214,6 @@ def check_layout(arguments):
         golden = path.read_text() if path.exists() else ""
         layout, differences, structs = read_layout(arguments.include_dir, [arguments.clang, *arguments.compiler], minor)
         problems = differences + breaks(before, layout) + breaks(golden, layout)
-        has_appended = not problems and layout != golden and minor == newest
         if not problems and layout != golden:
             if minor < newest:
                 problems.append(f"minor {minor} is closed: show what is new from TH_ABI_TARGET {newest} on")
@@ -223,7 +222,8 @@ def check_layout(arguments):
             else:
                 problems.append(f"{path} lacks what was appended: run with --write; add a line to CHANGELOG.md")
         if not arguments.without_abigail:
-            problems += check_baseline(arguments, minor, structs, has_appended and not found)
+            may_write = arguments.write and minor == newest and not problems and not found
+            problems += check_baseline(arguments, minor, structs, may_write)
         found += [problem for problem in problems if problem not in found]
         before = layout
     return found

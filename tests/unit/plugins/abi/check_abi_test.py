@@ -106,7 +106,14 @@ class CheckAbi(unittest.TestCase):
         if not WITHOUT_ABIGAIL:
             self.assertNotEqual(self.baseline.read_text(), before)
             self.baseline.write_text(before)
-            self.assertIn("(th_call*)* later'", self.layout("--write")[1], "only with the layout")
+            self.assertIn("(th_call*)* later'", self.layout()[1])
+            self.assertEqual(self.layout("--write"), (0, ""))
+
+    def test_closed_minor_has_a_baseline_or_is_refused(self):
+        if WITHOUT_ABIGAIL:
+            self.skipTest("abigail-tools is not installed")
+        (self.include / "abi-1.0.abi").unlink()
+        self.assertIn("abi-1.0.abi is missing", self.layout("--write")[1])
 
     def test_removed_field_is_a_break(self):
         self.change("  const char* const* reads;\n", "")
