@@ -439,6 +439,18 @@ Result<plugin_runtime::PluginHostConfig> plugin_host_config(const HostConfig& co
   if (!sealing_key) return sealing_key.error();
   auto plugins = copy_of(config.plugins);
   for (auto& plugin : plugins.plugins) plugin.file = plugin_file(config, plugin);
+  for (const auto& [index, secrets] : config.plugin_secrets) {
+    auto& plugin = plugins.plugins[index];
+    for (const auto& [name, reference] : secrets) {
+      auto secret = resolve(reference);
+      if (!secret)
+        return Error{secret.error().code,
+                     "the secret " + name + " of the plugin " + plugin.file.string() +
+                         " cannot be used: " + secret.error().message,
+                     ""};
+      plugin.secrets[name] = std::make_shared<const Secret>(std::move(*secret));
+    }
+  }
   plugins.store_directory = config.data_dir / "plugins";
   plugins.sealing_key = std::move(*sealing_key);
   plugins.log_level = config.log.level;

@@ -80,7 +80,10 @@ th_status call_fail(th_call* call, th_status status, th_str message) noexcept {
   const auto text = view(message).substr(0, call->start.max_result_bytes);
   call->failed = true;
   call->failure = status;
-  call->failure_message = is_utf8(text) ? std::string(text) : std::string();
+  const auto& secrets = call->start.host->secrets();
+  call->failure_message = !is_utf8(text)    ? std::string()
+                          : secrets.empty() ? std::string(text)
+                                            : secrets.redacted(text, call->start.max_result_bytes);
   return status;
 }
 

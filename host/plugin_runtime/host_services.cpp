@@ -14,6 +14,7 @@ using toolhost::Error;
 using toolhost::Result;
 using toolhost::observability::PluginIncident;
 using toolhost::observability::Severity;
+using toolhost::plugin_runtime::PluginSecrets;
 using toolhost::plugin_runtime::PluginSettings;
 using toolhost::plugin_runtime::SettingsSnapshot;
 using toolhost::plugin_runtime::SettingsSnapshotPtr;
@@ -33,7 +34,9 @@ constexpr char nobody = 0;
 
 // ---- core table
 
-void append_log_text(std::string& out, std::string_view text) {
+void append_log_text(std::string& out, std::string_view text, const PluginSecrets& secrets) {
+  std::string without_secrets;
+  if (!secrets.empty()) text = without_secrets = secrets.redacted(text, kMaxLogBytes);
   text = text.substr(0, kMaxLogBytes - std::min(out.size(), kMaxLogBytes));
   if (is_utf8(text)) {
     out += text;
@@ -51,12 +54,12 @@ void core_log(th_host* host, th_call* call, int32_t level, th_str message, const
   const auto severity = static_cast<Severity>(std::clamp<int32_t>(level, TH_LOG_TRACE, TH_LOG_CRITICAL));
   if (!host->logs(severity)) return;
   std::string text;
-  append_log_text(text, view(message));
+  append_log_text(text, view(message), host->secrets());
   for (std::size_t i = 0; pairs != nullptr && i < std::min(count, kMaxLogPairs); ++i) {
     text += ' ';
-    append_log_text(text, view(pairs[2 * i]));
+    append_log_text(text, view(pairs[2 * i]), host->secrets());
     text += '=';
-    append_log_text(text, view(pairs[2 * i + 1]));
+    append_log_text(text, view(pairs[2 * i + 1]), host->secrets());
   }
   if (call != nullptr && call->is_on_this_thread()) {
     const auto& running = *call->start.call;
@@ -118,7 +121,7 @@ constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
                                .now_us = core_now_us,
                                .new_uuid = core_new_uuid};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 12> kServices{{{TH_SVC_CALL, &call_table},
+constexpr std::array<std::pair<std::string_view, const void*>, 13> kServices{{{TH_SVC_CALL, &call_table},
                                                                               {TH_SVC_ARGS, &args_table},
                                                                               {TH_SVC_JSON, &json_table},
                                                                               {TH_SVC_DB, &database_table},
@@ -129,7 +132,8 @@ constexpr std::array<std::pair<std::string_view, const void*>, 12> kServices{{{T
                                                                               {TH_SVC_CLIENT, &client_table},
                                                                               {TH_SVC_CATALOG, &catalog_table},
                                                                               {TH_SVC_PROMPT, &prompt_table},
-                                                                              {TH_SVC_COMPLETE, &complete_table}}};
+                                                                              {TH_SVC_COMPLETE, &complete_table},
+                                                                              {TH_SVC_SECRETS, &secrets_table}}};
 
 }  // namespace
 
@@ -184,6 +188,8 @@ void th_host::hold_tenant_settings(SettingsSnapshotPtr& held) noexcept {
 }
 
 void th_host::report(PluginIncident incident, std::string_view rule, std::string_view detail) {
+  std::string without_secrets;
+  if (!secrets_.empty()) detail = without_secrets = secrets_.redacted(detail);
   const std::lock_guard lock(mutex_);
   if (events_ != nullptr) events_->emit(toolhost::observability::PluginReported{incident, plugin_, rule, detail});
 }
@@ -258,6 +264,7 @@ void th_call::enter(const Start& next) {
 
 void th_call::leave() noexcept {
   owner_.store(nullptr, std::memory_order_release);
+  secrets.clear();
   end_rows();
 }
 

@@ -16,6 +16,7 @@
 #include "observability/events.hpp"
 #include "plugin_runtime/catalog_news.hpp"
 #include "plugin_runtime/plugin_host.hpp"
+#include "plugin_runtime/plugin_secrets.hpp"
 #include "plugin_runtime/sealed_token.hpp"
 #include "plugin_runtime/structured_writer.hpp"
 #include "plugin_runtime/time_source.hpp"
@@ -74,9 +75,10 @@ struct th_host {
   /// Null: the system's.
   [[nodiscard]] toolhost::plugin_runtime::TimeSource* time() const noexcept { return time_.get(); }
   /// Before create().
+  void set_secrets(toolhost::plugin_runtime::PluginSecrets secrets) { secrets_ = std::move(secrets); }
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
-  /// Reports something about this plugin; dropped after silence().
+  /// Reports something about this plugin, without its secrets; dropped after silence().
   void report(toolhost::observability::PluginIncident incident, std::string_view rule, std::string_view detail);
   /// A log record of the plugin: bounded per second, so that one plugin cannot drown the log.
   void log(toolhost::observability::Severity severity, std::string_view text);
@@ -97,6 +99,7 @@ struct th_host {
   [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings() noexcept { return settings_; }
   /// Makes `held` the settings of tenants that are in force; costs one load when it is already. Any thread.
   void hold_tenant_settings(toolhost::plugin_runtime::SettingsSnapshotPtr& held) noexcept;
+  [[nodiscard]] const toolhost::plugin_runtime::PluginSecrets& secrets() const noexcept { return secrets_; }
   [[nodiscard]] const std::vector<ReadableView>& readable_views() const noexcept { return readable_views_; }
 
  private:
@@ -104,6 +107,7 @@ struct th_host {
   const toolhost::plugin_runtime::TokenSealer sealer_;
   std::atomic<toolhost::observability::Severity> log_level_;
   toolhost::plugin_runtime::PluginSettings settings_;
+  toolhost::plugin_runtime::PluginSecrets secrets_;
   std::vector<ReadableView> readable_views_;
   std::shared_ptr<toolhost::plugin_runtime::TimeSource> time_;
   std::atomic<std::uint64_t> tenant_settings_number_{0};
@@ -190,7 +194,8 @@ struct th_call {
   std::string structured;                           ///< given whole, compact
   toolhost::json::DocumentPtr structured_document;  ///< of `structured`
   std::string args_text;
-  std::deque<std::string> kept;  ///< what services lent the plugin until the handler returns
+  std::deque<std::string> kept;          ///< what services lent the plugin until the handler returns
+  std::deque<toolhost::Secret> secrets;  ///< the same, wiped then
 
   std::vector<toolhost::plugin_runtime::Question> questions;  ///< that the client is to be asked
   std::optional<toolhost::plugin_runtime::AskKind> lacked;    ///< the first kind that it cannot be asked

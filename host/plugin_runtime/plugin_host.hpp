@@ -22,6 +22,7 @@
 #include "plugin_runtime/client_port.hpp"
 #include "plugin_runtime/header_members.hpp"
 #include "plugin_runtime/plugin_trust.hpp"
+#include "plugin_runtime/plugin_secrets.hpp"
 #include "plugin_runtime/sensitive_members.hpp"
 #include "plugin_runtime/time_source.hpp"
 #include "plugin_runtime/uri_template.hpp"
@@ -200,6 +201,7 @@ struct PluginSpec {
   /// By tenant name: the settings in force there, whole. Tenants that are not listed have settings_json.
   std::map<std::string, std::string, std::less<>> tenant_settings;
   PluginPins pins;
+  PluginSecrets::Map secrets;  ///< what "toolhost.secrets/1" gives it, by name
 };
 
 struct PluginHostConfig {

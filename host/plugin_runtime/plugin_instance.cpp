@@ -81,6 +81,7 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
   auto plugin = std::make_shared<PluginInstance>(file, config, around.events);
   plugin->host_.set_news(around.news);
   plugin->host_.set_time(config.time);
+  plugin->host_.set_secrets(PluginSecrets(spec.secrets));
   const auto image = PluginImage::load(file, config.store_directory);
   if (!image) return plugin->refused("load", image.error());
   {

@@ -202,6 +202,7 @@ void ToolRunner::run_inline(ToolCallPtr& call, ToolBinding& binding) {
   report_broken_rule(*call, judgement);
   if (judgement.verdict == Judgement::Verdict::kCommit) announce_updates(frame);
   inline_calls_.fetch_sub(1);
+  hide_secrets(judgement.result);
   // Taken out first: it may set the call up for another run.
   const auto on_done = std::exchange(call->on_done, nullptr);
   on_done(*call, std::move(judgement.result));
@@ -476,6 +477,12 @@ void ToolRunner::report_broken_rule(const ToolCall& call, const Judgement& judge
                    judgement.result.detail);
 }
 
+/// What goes to the log.
+void ToolRunner::hide_secrets(ToolResult& result) const {
+  const auto& secrets = host_.secrets();
+  if (!secrets.empty() && !result.detail.empty()) result.detail = secrets.redacted(result.detail);
+}
+
 void ToolRunner::finish(Job& job, ToolResult&& result) {
   if (job.end()) deliver(job, std::move(result));
 }
@@ -487,6 +494,7 @@ void ToolRunner::deliver(Job& job, ToolResult&& result) {
     const std::lock_guard lock(call.cancel_mutex);
     call.on_cancel = nullptr;
   }
+  job.runner.hide_secrets(result);
   // Taken out first: what it holds is released with it, however the call is shared.
   const auto on_done = std::exchange(call.on_done, nullptr);
   on_done(call, std::move(result));

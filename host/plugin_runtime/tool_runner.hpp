@@ -105,6 +105,7 @@ class ToolRunner final : public Watchdog::Watched {
   static bool keep_with_commit(Worker& worker, Job& job, Judgement& judgement);
   void announce_updates(const th_call& frame);
   void report_broken_rule(const ToolCall& call, const Judgement& judgement);
+  void hide_secrets(ToolResult& result) const;
   static void finish(Job& job, ToolResult&& result);
   static void deliver(Job& job, ToolResult&& result);
   Clock::time_point sweep_queue(Clock::time_point now);

@@ -83,6 +83,9 @@ using SettingsPlaces = std::map<std::string, ConfigPlace, std::less<>>;
 /// Where the values of the host's file stand, by key: "http.tls.key".
 using KeyPlaces = std::map<std::string, ConfigPlace, std::less<>>;
 
+/// What one plugin may read through "toolhost.secrets/1": where each stands, by the name that the plugin uses.
+using PluginSecretReferences = std::map<std::string, SecretReference, std::less<>>;
+
 /// Where an entry of `plugins` stands.
 struct PluginPlace {
   ConfigPlace entry;
@@ -120,6 +123,8 @@ struct HostConfig {
   TracingSettings tracing;
   plugin_runtime::PluginHostConfig plugins;  ///< with tenant_settings laid over each plugin's own
   std::vector<PluginPlace> plugin_places;    ///< one for each of plugins.plugins
+  std::map<std::size_t, PluginSecretReferences>
+      plugin_secrets;  ///< by index in plugins.plugins; of those that have any
   protocol::McpConfig mcp;
   PortalSettings portal;
   access::PolicyConfig policy;                  ///< who may do what; has an entry for each of `tenants`

@@ -275,6 +275,7 @@ void read_portal(Section section, HostConfig& config) {
 }
 
 constexpr std::string_view kHeaderNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+constexpr std::string_view kSecretNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
 /// False when it is no number from 0 to 1.
 bool read_share(const std::string& text, double& share) {
@@ -398,7 +399,24 @@ void read_plugin_trust(Section section, plugin_runtime::PluginTrust& trust) {
 struct ReadPlugins {
   std::vector<plugin_runtime::PluginSpec> specs;
   std::vector<PluginPlace> places;
+  std::map<std::size_t, PluginSecretReferences> secrets;
 };
+
+void read_plugin_secret(const YAML::Node& name, const Slot& slot, PluginSecretReferences& secrets, Problems& problems) {
+  if (slot.schema != nullptr) {
+    slot.schema->keywords = R"("type":"string","pattern":"^(env:|file:).+$")";
+    return;
+  }
+  const auto& key = name.Scalar();
+  const bool is_name = !key.empty() && key.size() <= 64 && key.find_first_not_of(kSecretNameCharacters) == key.npos;
+  if (!is_name) return problems.add(name, "'plugins[].secrets' holds a name that is not 1 to 64 of A-Z a-z 0-9 _ . -");
+  const SecretReference reference{slot.node.IsScalar() ? slot.node.Scalar() : std::string()};
+  if (!reference.names_place())
+    return problems.add(slot.node, "'" + slot.name +
+                                       "' must say where the secret stands: env:NAME or file:/path; it is never "
+                                       "written here");
+  secrets[key] = reference;
+}
 
 void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   Section section(slot, problems);
@@ -411,12 +429,16 @@ void read_plugin(const Slot& slot, ReadPlugins& plugins, Problems& problems) {
   section.integer("workers", "Instead of calls.workers.", spec.workers, 1, kMostThreads);
   section.free_mapping("settings", "The plugin's own settings; its documentation names them.",
                        [&](const auto& node) { append_settings(spec.settings_json, place.settings, node, problems); });
+  PluginSecretReferences secrets;
+  section.entries("secrets", "What the plugin may read by name: env:NAME or file:/path of each.", "^[A-Za-z0-9_.-]+$",
+                  [&](const auto& name, const Slot& value) { read_plugin_secret(name, value, secrets, problems); });
   section.finish();
   if (file.empty()) return;
   spec.file = file;
   place.entry = problems.place(slot.node);
   plugins.specs.push_back(std::move(spec));
   plugins.places.push_back(std::move(place));
+  if (!secrets.empty()) plugins.secrets[plugins.specs.size() - 1] = std::move(secrets);
 }
 
 void read_host_sections(Section& root, HostConfig& config) {
@@ -451,6 +473,7 @@ void read_host_sections(Section& root, HostConfig& config) {
   if (are_listed) {
     config.plugins.plugins = std::move(plugins.specs);
     config.plugin_places = std::move(plugins.places);
+    config.plugin_secrets = std::move(plugins.secrets);
   }
 }
 

@@ -48,6 +48,17 @@ bool is_same(const std::optional<SecretReference>& left, const std::optional<Sec
   return left.has_value() == right.has_value() && (!left || left->text == right->text);
 }
 
+PluginSecretReferences secrets_of(const HostConfig& config, std::size_t plugin) {
+  const auto found = config.plugin_secrets.find(plugin);
+  return found == config.plugin_secrets.end() ? PluginSecretReferences() : found->second;
+}
+
+bool is_same(const PluginSecretReferences& left, const PluginSecretReferences& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const auto& one, const auto& other) {
+    return one.first == other.first && one.second.text == other.second.text;
+  });
+}
+
 std::string port_or_none(const std::optional<std::uint16_t>& port) {
   return port ? std::to_string(*port) : "none";
 }
@@ -160,6 +171,7 @@ void compare_plugins(Comparison& keys, const HostConfig& running, const HostConf
     const std::string name = "plugins[" + is.file.string() + "]";
     keys.compare((name + ".workers").c_str(), is.workers, becomes.workers);
     keys.secret((name + ".settings").c_str(), is.settings_json == becomes.settings_json);
+    keys.secret((name + ".secrets").c_str(), is_same(secrets_of(running, index), secrets_of(wanted, index)));
   }
 }
 

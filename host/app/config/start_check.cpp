@@ -35,6 +35,7 @@ class StartCheck {
     check_secret("database.url", config_.database_url_reference, resolve_database_url);
     check_secret("keys.pepper", config_.pepper, resolve_key);
     check_secret("mcp.sealing_key", config_.sealing_key, resolve_key);
+    check_plugin_secrets();
     check_tracing();
     check_issuers();
     check_trusted_keys();
@@ -80,8 +81,14 @@ class StartCheck {
   template <class Resolve>
   void check_secret(const std::string& key, const std::optional<SecretReference>& reference, Resolve resolve_it) {
     if (!reference) return;
-    if (reference->text.starts_with("file:") && is_read_once(reference->text.substr(5))) return;
-    if (const auto secret = resolve_it(*reference); !secret) add(key, "cannot be used: " + secret.error().message);
+    if (const auto why = why_unusable(*reference, resolve_it); !why.empty()) add(key, why);
+  }
+  /// Empty: it is there, or will be.
+  template <class Resolve>
+  static std::string why_unusable(const SecretReference& reference, Resolve resolve_it) {
+    if (reference.text.starts_with("file:") && is_read_once(reference.text.substr(5))) return {};
+    const auto secret = resolve_it(reference);
+    return secret ? std::string() : "cannot be used: " + secret.error().message;
   }
 
   bool is_readable(const std::string& key, const std::string& path) {
@@ -124,6 +131,16 @@ class StartCheck {
     for (const auto& [name, file] : config_.plugins.trust.keys) {
       const auto key = plugin_runtime::fingerprint_of(file);
       if (!key) add("plugin_trust.keys", "has the key " + name + ", which cannot be used: " + key.error().message);
+    }
+  }
+
+  void check_plugin_secrets() {
+    for (const auto& [index, secrets] : config_.plugin_secrets) {
+      const auto& [file, line, column] = config_.plugin_places[index].entry;
+      for (const auto& [name, reference] : secrets) {
+        if (const auto why = why_unusable(reference, resolve); !why.empty())
+          problems_.push_back({file, line, column, printable("'plugins[].secrets." + name + "' " + why)});
+      }
     }
   }
 

@@ -598,6 +598,21 @@ typedef struct th_complete_api {
   /* How many there are in all. TH_OK; TH_E_INVALID (negative); TH_E_MISUSE. */
   th_status (*total)(th_call* call, int64_t count) TH_ON(worker);
 } th_complete_api;
+
+/* ---- "toolhost.secrets/1": passwords and keys that the operator grants by name ---- */
+
+#define TH_SVC_SECRETS "toolhost.secrets/1"
+
+/* The host replaces the granted secrets, wherever they stand as they are, in the plugin's log records and in messages
+ * of fail(). It does not know them in another form, such as base64. */
+typedef struct th_secrets_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* The secret that the configuration grants this plugin as `name`. *out lives until the handler returns; then the host
+   * wipes it. Keep no copy: it may be another one after a reload. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
+  th_status (*get)(th_call* call, th_str name, th_str* out) TH_ON(worker);
+} th_secrets_api;
 #endif
 
 /* ---- What a plugin declares. Written by the plugin, read by the host; grows. ---- */

@@ -104,6 +104,12 @@ TEST_F(ConfigDiff, NamesWhatWaitsForTheNextStartAndKeepsSecretsToItself) {
               ElementsAre("http.port 8080 -> 9090", "keys.pepper", "calls.drain 10s -> 5s"));
 }
 
+TEST_F(ConfigDiff, NamesSecretsOfPluginsAsWaiting) {
+  for (auto* config : {&before_, &after_}) config->plugins.plugins.push_back({.file = "tasks.so"});
+  after_.plugin_secrets[0]["smtp"] = SecretReference{"env:SMTP"};
+  EXPECT_THAT(describe_restart_changes(before_, after_), ElementsAre("plugins[tasks.so].secrets"));
+}
+
 TEST_F(ConfigDiff, NamesTlsAndProxiesAsWaiting) {
   after_.http.tls = transport::TlsConfig{.certificate = "/chain.pem", .key = "/key.pem"};
   after_.http.redirect_port = 80;

@@ -165,6 +165,7 @@ tracing: { otlp: "http://[::1]:4318/v1/traces", sample: 0.5, headers: { authoriz
 plugins:
   - file: /opt/acme.so
     settings: { retries: 3, zone: "7", nested: { on: true, list: [1.5, a] } }
+    secrets: { smtp: "env:SMTP", api.key: "file:/run/key" }
 tenants:
   - { name: acme, time_zone: Europe/Berlin }
 )",
@@ -192,6 +193,8 @@ tenants:
   ASSERT_EQ(loaded.config.plugins.plugins.size(), 1u);
   EXPECT_EQ(loaded.config.plugins.plugins[0].settings_json,
             R"({"retries":3,"zone":"7","nested":{"on":true,"list":[1.5,"a"]}})");
+  ASSERT_EQ(loaded.config.plugin_secrets.at(0).size(), 2u);
+  EXPECT_EQ(loaded.config.plugin_secrets.at(0).at("api.key").text, "file:/run/key");
   ASSERT_EQ(loaded.config.tenants.size(), 1u);
   EXPECT_EQ(loaded.config.tenants[0].title, "acme");
 }
@@ -267,6 +270,11 @@ TEST(ConfigLoader, RefusesDuplicateKeys) {
 }
 
 TEST(ConfigLoader, RefusesSecretsThatAreWrittenDown) {
+  EXPECT_THAT(problems_of("plugins: [{file: a.so, secrets: {smtp: hunter2}}]"),
+              ElementsAre("host.yaml:1:40: 'plugins[].secrets.smtp' must say where the secret stands: env:NAME or "
+                          "file:/path; it is never written here"));
+  EXPECT_THAT(problems_of("plugins: [{file: a.so, secrets: {'a b': env:A}}]"),
+              ElementsAre(testing::HasSubstr("a name that is not 1 to 64 of A-Z a-z 0-9 _ . -")));
   EXPECT_THAT(problems_of("keys: { pepper: hunter2 }\ndatabase: { url: 'postgresql://me:pw@db/x' }\n"),
               ElementsAre("host.yaml:1:17: 'keys.pepper' must say where the secret stands: env:NAME or file:/path; it "
                           "is never written here",

@@ -90,6 +90,8 @@ TEST(ConfigSchema, AgreesWithTheReaders) {
            {"reload: {watch: 1}", false},
            {"plugins: [{workers: 3}]", false},
            {"plugins: [{file: a.so, settings: {any: [1]}}]", true},
+           {"plugins: [{file: a.so, secrets: {smtp: env:SMTP}}]", true},
+           {"plugins: [{file: a.so, secrets: {smtp: hunter2}}]", false},
            {"tenants: [{name: acme}]", true},
            {"tenants: [{name: Acme}]", false},
            {"tenants: [{title: x}]", false},

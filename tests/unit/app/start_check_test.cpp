@@ -75,6 +75,13 @@ portal:
   EXPECT_THAT(problems_of(yaml, Machine::kOther), IsEmpty());
 }
 
+TEST_F(StartCheck, NamesTheSecretsOfPluginsThatAreNotThere) {
+  EXPECT_THAT(problems_of("plugins:\n  - file: a.so\n    secrets: {here: 'file:" + file("here", "x") +
+                          "'}\n  - file: b.so\n    secrets: {smtp: env:TOOLHOST_TEST_UNSET}\n"),
+              ElementsAre(AllOf(StartsWith("host.yaml:4:5: 'plugins[].secrets.smtp' cannot be used"),
+                                HasSubstr("TOOLHOST_TEST_UNSET is not set"))));
+}
+
 TEST_F(StartCheck, LooksIntoWhatIsThere) {
   EXPECT_THAT(problems_of("database: {url: 'file:" + file("url", "mysql://localhost") + "'}"),
               ElementsAre(HasSubstr("does not hold a postgresql:// URL")));

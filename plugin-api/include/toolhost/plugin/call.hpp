@@ -225,6 +225,14 @@ class Call {
   /// Before a long wait: lets go of the connection if the client can come back for the result.
   void let_go() { check(client().let_go(call_)); }
 
+  /// A secret that the configuration grants the plugin by this name; gone when the handler returns, so keep no copy.
+  /// Throws Error: TH_E_DENIED when it is not granted.
+  [[nodiscard]] std::string_view secret(std::string_view name) {
+    th_str text{};
+    check(detail::need(detail::services.secrets, TH_SVC_SECRETS).get(call_, to_th(name), &text));
+    return view(text);
+  }
+
   /// The resource has changed, for the tenant of this call, once the call has succeeded.
   void updated(std::string_view uri) {
     check(detail::need(detail::services.catalog, TH_SVC_CATALOG).updated_for(call_, to_th(uri)));

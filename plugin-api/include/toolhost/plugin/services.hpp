@@ -23,6 +23,7 @@ struct Services {
   const th_catalog_api* catalog = nullptr;
   const th_prompt_api* prompt = nullptr;
   const th_complete_api* complete = nullptr;
+  const th_secrets_api* secrets = nullptr;
 #endif
   const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
