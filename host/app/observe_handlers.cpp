@@ -48,6 +48,7 @@ void add_plugin_metrics(observability::Metrics& metrics, const plugin_runtime::P
            samples.push_back({.labels = {{"plugin", plugin.id}}, .value = plugin.state == "serving" ? 1.0 : 0});
          return samples;
        }});
+  metrics.add_families([&plugins] { return plugins.metrics(); });
 }
 
 void add_audit_metrics(observability::Metrics& metrics, const observability::AuditJournal& journal,

@@ -168,6 +168,10 @@ class MetricsImpl final : public Metrics {
     const std::lock_guard lock(sources_mutex_);
     sources_.push_back(std::move(source));
   }
+  void add_families(std::function<std::vector<MetricFamily>()> read) override {
+    const std::lock_guard lock(sources_mutex_);
+    families_.push_back(std::move(read));
+  }
   [[nodiscard]] std::string text() const override;
   [[nodiscard]] RecentActivity recent() const override;
 
@@ -210,6 +214,7 @@ class MetricsImpl final : public Metrics {
   const std::string version_;
   mutable std::mutex sources_mutex_;
   std::vector<MetricSource> sources_;
+  std::vector<std::function<std::vector<MetricFamily>()>> families_;  // the same
   CallCounts calls_;
   RecentKeys keys_;
   Counters<2> requests_refused_{1}, key_changes_{1};  // the tenant
@@ -271,6 +276,14 @@ std::string MetricsImpl::text() const {
     out.begin(
         {source.name.c_str(), source.help.c_str(), source.is_counter ? MetricType::kCounter : MetricType::kGauge});
     for (const auto& sample : source.read()) out.value(sample.labels, sample.value);
+  }
+  for (const auto& read : families_) {
+    for (const auto& family : read()) {
+      if (out.has(family.name)) continue;
+      out.begin(
+          {family.name.c_str(), family.help.c_str(), family.is_counter ? MetricType::kCounter : MetricType::kGauge});
+      for (const auto& sample : family.samples) out.value(sample.labels, sample.value);
+    }
   }
   return out.take_text();
 }

@@ -17,6 +17,13 @@ struct MetricSample {
   double value = 0;
 };
 
+/// A metric and its values at one moment.
+struct MetricFamily {
+  std::string name, help;
+  bool is_counter = false;
+  std::vector<MetricSample> samples;
+};
+
 /// A metric whose values stand elsewhere: queue depths, open connections.
 struct MetricSource {
   std::string name;  ///< "toolhost_..." with the unit at its end
@@ -52,6 +59,8 @@ class Metrics : public EventSink {
 
   /// Read by every later text(), one at a time; what `read` refers to must outlive the last one. Any thread.
   virtual void add(MetricSource source) = 0;
+  /// The same for metrics that are not known beforehand. One whose name another has is left out.
+  virtual void add_families(std::function<std::vector<MetricFamily>()> read) = 0;
   /// Everything in Prometheus' text format 0.0.4. Takes about a microsecond for each line; any thread.
   [[nodiscard]] virtual std::string text() const = 0;
   /// The last minute or so. Any thread.

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <map>
@@ -28,6 +29,11 @@ prometheus::ClientMetric& add_metric(prometheus::MetricFamily& family, const Lab
 
 FamilyWriter::FamilyWriter() : families_(std::make_unique<Families>()) {}
 FamilyWriter::~FamilyWriter() = default;
+
+bool FamilyWriter::has(std::string_view name) const noexcept {
+  return std::any_of(families_->list.begin(), families_->list.end(),
+                     [&](const auto& family) { return family.name == name; });
+}
 
 void FamilyWriter::begin(const FamilyHead& head) {
   auto& family = families_->list.emplace_back();

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,8 @@ class FamilyWriter {
   FamilyWriter(const FamilyWriter&) = delete;
   FamilyWriter& operator=(const FamilyWriter&) = delete;
 
+  /// Whether a family of this name was begun.
+  [[nodiscard]] bool has(std::string_view name) const noexcept;
   void begin(const FamilyHead& head);
   void value(const LabelList& labels, double value);
   void begin_histogram(const char* name, const char* help);

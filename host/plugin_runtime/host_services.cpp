@@ -121,7 +121,7 @@ constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
                                .now_us = core_now_us,
                                .new_uuid = core_new_uuid};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 13> kServices{{{TH_SVC_CALL, &call_table},
+constexpr std::array<std::pair<std::string_view, const void*>, 14> kServices{{{TH_SVC_CALL, &call_table},
                                                                               {TH_SVC_ARGS, &args_table},
                                                                               {TH_SVC_JSON, &json_table},
                                                                               {TH_SVC_DB, &database_table},
@@ -133,13 +133,18 @@ constexpr std::array<std::pair<std::string_view, const void*>, 13> kServices{{{T
                                                                               {TH_SVC_CATALOG, &catalog_table},
                                                                               {TH_SVC_PROMPT, &prompt_table},
                                                                               {TH_SVC_COMPLETE, &complete_table},
-                                                                              {TH_SVC_SECRETS, &secrets_table}}};
+                                                                              {TH_SVC_SECRETS, &secrets_table},
+                                                                              {TH_SVC_METRICS, &metrics_table}}};
 
 }  // namespace
 
 th_host::th_host(std::string plugin_id, const toolhost::Secret& sealing_key, Severity log_level,
                  toolhost::observability::EventSink& events)
-    : plugin_(std::move(plugin_id)), sealer_(sealing_key, plugin_), log_level_(log_level), events_(&events) {}
+    : plugin_(std::move(plugin_id)),
+      sealer_(sealing_key, plugin_),
+      log_level_(log_level),
+      metrics_(plugin_),
+      events_(&events) {}
 
 std::int64_t th_host::now_us() const noexcept {
   return time_ != nullptr ? time_->now_us() : wall_clock_us();

@@ -16,6 +16,7 @@
 #include "observability/events.hpp"
 #include "plugin_runtime/catalog_news.hpp"
 #include "plugin_runtime/plugin_host.hpp"
+#include "plugin_runtime/plugin_metrics.hpp"
 #include "plugin_runtime/plugin_secrets.hpp"
 #include "plugin_runtime/sealed_token.hpp"
 #include "plugin_runtime/structured_writer.hpp"
@@ -78,6 +79,9 @@ struct th_host {
   void set_secrets(toolhost::plugin_runtime::PluginSecrets secrets) { secrets_ = std::move(secrets); }
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
+  /// Metrics are defined until here.
+  void end_of_create() noexcept { takes_metrics_ = false; }
+
   /// Reports something about this plugin, without its secrets; dropped after silence().
   void report(toolhost::observability::PluginIncident incident, std::string_view rule, std::string_view detail);
   /// A log record of the plugin: bounded per second, so that one plugin cannot drown the log.
@@ -100,6 +104,9 @@ struct th_host {
   /// Makes `held` the settings of tenants that are in force; costs one load when it is already. Any thread.
   void hold_tenant_settings(toolhost::plugin_runtime::SettingsSnapshotPtr& held) noexcept;
   [[nodiscard]] const toolhost::plugin_runtime::PluginSecrets& secrets() const noexcept { return secrets_; }
+  [[nodiscard]] toolhost::plugin_runtime::PluginMetrics& metrics() noexcept { return metrics_; }
+  [[nodiscard]] const toolhost::plugin_runtime::PluginMetrics& metrics() const noexcept { return metrics_; }
+  [[nodiscard]] bool takes_metrics() const noexcept { return takes_metrics_; }
   [[nodiscard]] const std::vector<ReadableView>& readable_views() const noexcept { return readable_views_; }
 
  private:
@@ -108,6 +115,8 @@ struct th_host {
   std::atomic<toolhost::observability::Severity> log_level_;
   toolhost::plugin_runtime::PluginSettings settings_;
   toolhost::plugin_runtime::PluginSecrets secrets_;
+  toolhost::plugin_runtime::PluginMetrics metrics_;
+  std::atomic<bool> takes_metrics_{true};
   std::vector<ReadableView> readable_views_;
   std::shared_ptr<toolhost::plugin_runtime::TimeSource> time_;
   std::atomic<std::uint64_t> tenant_settings_number_{0};

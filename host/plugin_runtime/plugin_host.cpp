@@ -196,6 +196,13 @@ class Host final : public PluginHost {
     return loads;
   }
 
+  [[nodiscard]] std::vector<observability::MetricFamily> metrics() const override {
+    std::vector<observability::MetricFamily> all;
+    for (const auto& plugin : plugins_)
+      for (auto& family : plugin->metrics()) all.push_back(std::move(family));
+    return all;
+  }
+
   [[nodiscard]] std::vector<SettingsProblem> check_settings(std::string_view plugin,
                                                             std::string_view settings_json) const override {
     const auto found = serving(plugin);

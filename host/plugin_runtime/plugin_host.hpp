@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "observability/events.hpp"
+#include "observability/metrics.hpp"
 #include "plugin_runtime/client_port.hpp"
 #include "plugin_runtime/header_members.hpp"
 #include "plugin_runtime/plugin_trust.hpp"
@@ -289,6 +290,8 @@ class PluginHost {
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> after_writes_jobs() const = 0;
   /// Of each serving plugin, in the order of the configuration. Any thread.
   [[nodiscard]] virtual std::vector<PluginLoad> load() const = 0;
+  /// What the serving plugins count themselves ("toolhost.metrics/1"). Any thread.
+  [[nodiscard]] virtual std::vector<observability::MetricFamily> metrics() const { return {}; }
   /// What the schema of this plugin says against these settings (a JSON object); one problem as well for any settings
   /// of a plugin that takes none. Empty when it is not serving. Any thread.
   [[nodiscard]] virtual std::vector<SettingsProblem> check_settings(std::string_view plugin,

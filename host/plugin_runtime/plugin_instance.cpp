@@ -139,6 +139,7 @@ std::optional<PluginInstance::Refused> PluginInstance::serve(const Views& views,
       return refused("create", refusal("create() answered " + std::to_string(status) +
                                        "; the plugin's log lines before this one say why"));
   }
+  host_.end_of_create();
   for (auto& [tool, handle, user] : definition_.tools) bind(tool, handle, user);
   for (auto& job : definition_.jobs) {
     auto& [tool, handle, user] = job.definition;

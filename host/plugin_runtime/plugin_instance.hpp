@@ -69,6 +69,7 @@ class PluginInstance final : public std::enable_shared_from_this<PluginInstance>
   void set_tenant_settings(const std::map<std::string, std::string, std::less<>>& settings);
   void set_log_level(observability::Severity level) noexcept { host_.set_log_level(level); }
   [[nodiscard]] PluginLoad load() const;
+  [[nodiscard]] std::vector<observability::MetricFamily> metrics() const { return host_.metrics().read(); }
 
   /// Ends running calls as ToolRunner::stop(), then gives the plugin's own threads as long as `for_threads`, at least a
   /// second, to end, and destroys the instance. When a handler or quiesce() does not

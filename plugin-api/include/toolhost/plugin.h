@@ -613,6 +613,42 @@ typedef struct th_secrets_api {
    * wipes it. Keep no copy: it may be another one after a reload. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
   th_status (*get)(th_call* call, th_str name, th_str* out) TH_ON(worker);
 } th_secrets_api;
+
+/* ---- "toolhost.metrics/1": what the plugin counts, for the operator's Prometheus ---- */
+
+#define TH_SVC_METRICS "toolhost.metrics/1"
+
+#define TH_METRIC_COUNTER 1u /* only grows; its name ends with "_total" */
+#define TH_METRIC_GAUGE 2u   /* goes up and down */
+
+#define TH_METRIC_MAX_DEFINED 64u /* of one plugin */
+#define TH_METRIC_MAX_LABELS 8u
+#define TH_METRIC_MAX_SERIES 200u /* combinations of label values of one metric; the host keeps each for good */
+
+/* Metrics stand at the host's /metrics as "toolhost_plugin_ID_NAME", where ID is the plugin's with '_' for '.'. They
+ * begin at 0 with each instance. Label values are for words of the plugin's own: never for ids, tenants or free text.
+ */
+typedef struct th_metrics_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* Declares a metric; only while create() runs. `kind`: TH_METRIC_*. `name`: [a-z][a-z0-9_]*, up to 64 bytes, with
+   * the unit at its end. `help`: one sentence, up to 1,024 bytes. `labels`: names of the same form, ended by NULL, or
+   * NULL. *metric is its number, from 1, for as long as the instance lives. TH_OK; TH_E_INVALID; TH_E_CONFLICT (defined
+   * already); TH_E_LIMIT (too many metrics or labels); TH_E_MISUSE (create() has returned). The log says which and why.
+   */
+  th_status (*define)(th_host* host, uint32_t kind, const char* name, const char* help, const char* const* labels,
+                      uint32_t* metric) TH_ON(load);
+
+  /* Adds `value` to the series with these `n` label values, in the order of the labels: up to 128 bytes of UTF-8 each,
+   * without NUL. Series beyond TH_METRIC_MAX_SERIES are counted together as "(other)", which is reported once. Takes no
+   * lock but for a new series. TH_OK; TH_E_INVALID (not finite, negative for a counter, other than `labels` says, not
+   * UTF-8 or too long); TH_E_MISUSE (no such metric). */
+  th_status (*add)(th_host* host, uint32_t metric, double value, const th_str* label_values, size_t n) TH_ON(any);
+
+  /* The same, but a gauge's series becomes `value`. */
+  th_status (*set)(th_host* host, uint32_t metric, double value, const th_str* label_values, size_t n) TH_ON(any);
+} th_metrics_api;
 #endif
 
 /* ---- What a plugin declares. Written by the plugin, read by the host; grows. ---- */

@@ -24,5 +24,19 @@ TEST_F(Workshop, ReadsTheSecretsThatTheConfigurationGrants) {
   EXPECT_THAT(denied.content_json, HasSubstr("no secret of that name"));
 }
 
+TEST_F(Workshop, CountsUnderItsOwnName) {
+  start({test_plugin("workshop"), test_plugin("echo")}, [](PluginHostConfig& config) {
+    config.plugins[0].secrets["smtp"] = std::make_shared<const Secret>(std::string("hunter2"));
+  });
+  for (int i = 0; i < 3; ++i) run("use_secret", R"({"name":"smtp"})");
+  const auto families = host->metrics();
+  ASSERT_EQ(families.size(), 2U);
+  EXPECT_EQ(families[0].name, "toolhost_plugin_workshop_uses_total");
+  ASSERT_EQ(families[0].samples.size(), 1U);
+  EXPECT_EQ(families[0].samples[0].value, 3);
+  EXPECT_EQ(families[0].samples[0].labels.at(0), std::pair(std::string("name"), std::string("smtp")));
+  EXPECT_EQ(families[1].samples.at(0).value, 7);
+}
+
 }  // namespace
 }  // namespace toolhost::plugin_runtime

@@ -2,9 +2,13 @@
 
 #include <string>
 
-/// What plugins do beyond their database: secrets.
+/// What plugins do beyond their database: secrets, metrics.
 class Workshop {
  public:
+  explicit Workshop(toolhost::Host& host)
+      : used_(host.counter("uses_total", "Secrets that were used.", {"name"})),
+        length_(host.gauge("secret_bytes", "Length of the last one.")) {}
+
   struct Name {
     std::string name;
   };
@@ -14,8 +18,13 @@ class Workshop {
   Text use_secret(toolhost::Call& call, const Name& in) {
     const auto secret = std::string(call.secret(in.name));
     call.log(TH_LOG_WARN, "used " + secret);
+    used_.add(1, in.name);
+    length_.set(static_cast<double>(secret.size()));
     return {secret};
   }
+
+ private:
+  toolhost::Metric used_, length_;
 };
 TH_FIELDS(Workshop::Name, field("name", &Workshop::Name::name, ""))
 TH_FIELDS(Workshop::Text, field("text", &Workshop::Text::text, ""))

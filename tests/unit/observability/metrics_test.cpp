@@ -325,6 +325,24 @@ TEST(Metrics, CountsKeysIncidentsAndNotices) {
   EXPECT_EQ(text.find("ana@"), text.npos);
 }
 
+TEST(Metrics, ReadsFamiliesThatComeAndGoButNoneTwice) {
+  const auto metrics = Metrics::create("1");
+  metrics->add({"toolhost_plugin_queued_calls", "Calls that wait.", false,
+                [] { return std::vector<MetricSample>{{.labels = {}, .value = 3}}; }});
+  std::vector<MetricFamily> families;
+  metrics->add_families([&] { return families; });
+  EXPECT_EQ(metrics->text().find("toolhost_plugin_desk"), std::string::npos);
+  families = {
+      {"toolhost_plugin_desk_mails_total", "Mails.", true, {{.labels = {{"kind", "note"}}, .value = 2}}},
+      {"toolhost_plugin_queued_calls", "A plugin with the id queued.", false, {{.labels = {}, .value = 9}}},
+  };
+  const std::string text = metrics->text();
+  const Scrape scrape(text);
+  EXPECT_EQ(scrape.value(R"(toolhost_plugin_desk_mails_total{kind="note"})"), 2);
+  EXPECT_NE(text.find("# TYPE toolhost_plugin_desk_mails_total counter"), text.npos);
+  EXPECT_EQ(scrape.value("toolhost_plugin_queued_calls"), 3);
+}
+
 TEST(Metrics, ReadsValuesThatStandElsewhere) {
   const auto metrics = Metrics::create("1");
   metrics->add({"toolhost_plugin_queued_calls", "Calls that wait.", false, [] {

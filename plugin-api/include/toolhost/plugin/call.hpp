@@ -27,6 +27,36 @@ struct Person {
   std::string email, name, role;
 };
 
+#if TH_ABI_TARGET >= 1
+/// Something that the plugin counts; made by Host. Copyable; valid as long as the instance. Any thread.
+class Metric {
+ public:
+  Metric() = default;
+
+  /// With a value for each label, in their order. False when it was not taken (th_metrics_api).
+  template <class... Values>
+  bool add(double value, const Values&... label_values) const noexcept {
+    return change(&th_metrics_api::add, value, {to_th(std::string_view(label_values))...});
+  }
+  /// Of a gauge.
+  template <class... Values>
+  bool set(double value, const Values&... label_values) const noexcept {
+    return change(&th_metrics_api::set, value, {to_th(std::string_view(label_values))...});
+  }
+
+ private:
+  friend class Host;
+  Metric(th_host* host, std::uint32_t number) noexcept : host_(host), number_(number) {}
+  template <class Change>
+  bool change(Change how, double value, std::initializer_list<th_str> labels) const noexcept {
+    return host_ != nullptr &&
+           (detail::services.metrics->*how)(host_, number_, value, labels.begin(), labels.size()) == TH_OK;
+  }
+  th_host* host_ = nullptr;
+  std::uint32_t number_ = 0;
+};
+#endif
+
 /// The host as a plugin instance sees it. Copyable; valid as long as the instance. Any thread.
 class Host {
  public:
@@ -61,6 +91,15 @@ class Host {
     return views;
   }
 #if TH_ABI_TARGET >= 1
+  /// Declares a metric, in the constructor of the plugin's class only; th_metrics_api says what names and labels are like.
+  /// On a host without metrics it counts nothing. Throws Error when the host refuses it; its log says why.
+  [[nodiscard]] Metric counter(const char* name, const char* help,
+                               std::initializer_list<const char*> labels = {}) const {
+    return metric(TH_METRIC_COUNTER, name, help, labels);
+  }
+  [[nodiscard]] Metric gauge(const char* name, const char* help, std::initializer_list<const char*> labels = {}) const {
+    return metric(TH_METRIC_GAUGE, name, help, labels);
+  }
   /// These lists (TH_LIST_*) should be fetched again. From the constructor of the plugin's class until quiesce().
   void changed(std::uint32_t lists) const noexcept {
     if (detail::services.catalog != nullptr) detail::services.catalog->changed(host_, lists);
@@ -73,6 +112,18 @@ class Host {
   [[nodiscard]] th_host* handle() const noexcept { return host_; }
 
  private:
+#if TH_ABI_TARGET >= 1
+  Metric metric(std::uint32_t kind, const char* name, const char* help,
+                std::initializer_list<const char*> labels) const {
+    if (detail::services.metrics == nullptr) return {};
+    std::vector<const char*> list(labels);
+    list.push_back(nullptr);
+    std::uint32_t number = 0;
+    const th_status status = detail::services.metrics->define(host_, kind, name, help, list.data(), &number);
+    if (status != TH_OK) throw Error(status, "the metric " + std::string(name) + " cannot be defined");
+    return Metric(host_, number);
+  }
+#endif
   th_host* host_;
 };
 

@@ -427,7 +427,7 @@ class Definition {
     std::vector<const char*> used{TH_SVC_CALL,      database,          "?" TH_SVC_CONFIG,
                                   "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS};
 #if TH_ABI_TARGET >= 1
-    used.insert(used.end(), {"?" TH_SVC_CLIENT, "?" TH_SVC_CATALOG, "?" TH_SVC_SECRETS});
+    used.insert(used.end(), {"?" TH_SVC_CLIENT, "?" TH_SVC_CATALOG, "?" TH_SVC_SECRETS, "?" TH_SVC_METRICS});
     if (!prompts_.empty()) used.push_back(TH_SVC_PROMPT);
     used.push_back("?" TH_SVC_COMPLETE);
     def_.resources = keep_list(resources_);
@@ -468,6 +468,7 @@ th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** ou
   services.prompt = service<th_prompt_api>(core, host, TH_SVC_PROMPT);
   services.complete = service<th_complete_api>(core, host, TH_SVC_COMPLETE);
   services.secrets = service<th_secrets_api>(core, host, TH_SVC_SECRETS);
+  services.metrics = service<th_metrics_api>(core, host, TH_SVC_METRICS);
 #endif
   return guarded(host, nullptr, [&]() -> th_status {
     if (services.definition == nullptr) services.definition = define();

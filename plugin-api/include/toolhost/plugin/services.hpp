@@ -24,6 +24,7 @@ struct Services {
   const th_prompt_api* prompt = nullptr;
   const th_complete_api* complete = nullptr;
   const th_secrets_api* secrets = nullptr;
+  const th_metrics_api* metrics = nullptr;
 #endif
   const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
