@@ -6,7 +6,7 @@ import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { sdk1Http } from './support/clients.mjs';
-import { BINARY, eventually, freshDirectory, Host, run } from './support/host.mjs';
+import { BINARY, eventually, freshDirectory, Host, run, SOURCE_DIR } from './support/host.mjs';
 import { textOf } from './support/raw.mjs';
 
 const BUILD_DIR = process.env.TOOLHOST_BUILD_DIR ?? resolve(dirname(BINARY), '..');
@@ -199,6 +199,78 @@ describe('plugin kit', { timeout: 600_000 }, () => {
       assert.deepEqual(next.structuredContent, kit.answer);
     });
   }
+
+  test('rust: values, arguments, tokens, content, asking, resources, prompts', { skip: noCargo }, async (t) => {
+    const { directory } = await newPlugin(t, 'rust');
+    await cp(join(SOURCE_DIR, 'tests/e2e/plugin-kit/everything.rs'), join(directory, 'src/lib.rs'));
+    await build('rust', directory);
+    const host = await Host.start(t, {
+      binary: toolhost,
+      config: `plugins: [{ file: ${join(directory, LANGUAGES.rust.file)}, settings: { greeting: hello } }]`,
+    });
+    const answers = { action: 'accept', content: { ok: true } };
+    const session = await sdk1Http(host.url, await host.key(), '/mcp', { elicit: () => answers });
+    t.after(() => session.close());
+    const { client } = session;
+    const structured = async (name, args = {}) => {
+      const answer = await session.callTool(name, args);
+      assert.notEqual(answer.isError, true, textOf(answer) + host.log);
+      return answer.structuredContent;
+    };
+
+    await eventually('on_create has read the setting', () => host.log.includes('made with greeting=hello'));
+    assert.deepEqual(await structured('kit_values'), { same: true, one: true, text: 'té🔁xt' });
+    const args = { count: 3, ratio: 0.5, tags: ['a', 'b"'], map: { 'k/1': 0 } };
+    assert.deepEqual(await structured('kit_arguments', args), {
+      tenant: 'demo',
+      count: 3,
+      ratio: 0.5,
+      absent: true,
+      tags: ['a', 'b"'],
+      deep: { nothing: null, key: 'k/1' },
+    });
+    assert.deepEqual(await structured('kit_token'), { same: true, refused: true, setting: 'hello' });
+
+    const failed = await session.callTool('kit_wrong_sql', {});
+    assert.equal(failed.isError, true);
+    assert.doesNotMatch(textOf(failed), /nowhere/, 'the client sees nothing of what the database said');
+    await eventually('the log has what the database said', () => /42P01[^\n]*nowhere/.test(host.log));
+
+    const progress = [];
+    const mixed = await session.callTool('kit_content', {}, { onprogress: (step) => progress.push(step.message) });
+    assert.deepEqual(
+      mixed.content.map(({ type, data, uri, text }) => [type, data ?? uri ?? text]),
+      [
+        ['text', 'see'],
+        ['image', 'AQID'],
+        ['resource_link', 'kit:/notes/1'],
+      ],
+    );
+    assert.deepEqual(progress, ['half']);
+    assert.deepEqual(JSON.parse(textOf(await session.callTool('kit_ask', {}))), answers);
+
+    const [note] = (await client.readResource({ uri: 'kit:/notes/a%20b' })).contents;
+    assert.deepEqual([note.mimeType, note.text], ['text/plain', 'note a b of kit:/notes/a%20b']);
+    assert.equal((await client.readResource({ uri: 'kit:/notes/bytes' })).contents[0].blob, 'AAEC');
+    assert.equal((await client.readResource({ uri: 'kit:/all' })).contents[0].text, 'all');
+    await assert.rejects(client.readResource({ uri: 'kit:/notes/nothing' }), /not found|no resource/i);
+    const prompt = await client.getPrompt({ name: 'kit_about', arguments: { topic: 'tea' } });
+    assert.equal(prompt.description, 'with an argument');
+    assert.deepEqual(
+      prompt.messages.map(({ role, content }) => [role, content.text]),
+      [
+        ['user', 'Tell me about tea.'],
+        ['assistant', 'Gladly.'],
+      ],
+    );
+    await assert.rejects(client.getPrompt({ name: 'kit_about', arguments: {} }), /topic/);
+    const { completion } = await client.complete({
+      ref: { type: 'ref/prompt', name: 'kit_about' },
+      argument: { name: 'topic', value: 'te' },
+      context: { arguments: { other: 'cup' } },
+    });
+    assert.deepEqual([completion.values, completion.total], [['topic-te', 'cup'], 2]);
+  });
 
   test('the example, a knowledge base, is built and called whole, and searched beside tickets', async (t) => {
     const directory = join(await freshDirectory(t), 'knowledge_base');

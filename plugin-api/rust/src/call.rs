@@ -1,5 +1,6 @@
 use crate::error::Error;
 use crate::json::{self, Object};
+use crate::offers::content_of;
 use crate::raw::{self, th_call, th_host, th_status, th_str};
 use crate::sql::{Rows, Value};
 use crate::Tables;
@@ -249,14 +250,76 @@ impl Call {
         json::write_object(self, write)
     }
 
+    /// Appends an image, given as raw bytes. `TH_E_UNSUPPORTED` on a host of minor 0.
+    pub fn image(&self, bytes: &[u8], mime_type: &str) -> Result<(), Error> {
+        let mut content = content_of(raw::TH_C_IMAGE);
+        content.bytes = bytes_to_th(bytes);
+        content.mime_type = to_th(mime_type);
+        self.push_content(&content)
+    }
+
+    /// Appends a link to a resource. `TH_E_UNSUPPORTED` on a host of minor 0.
+    pub fn link(&self, uri: &str, name: &str) -> Result<(), Error> {
+        let mut content = content_of(raw::TH_C_LINK);
+        content.uri = to_th(uri);
+        content.name = to_th(name);
+        self.push_content(&content)
+    }
+
+    pub(crate) fn push_content(&self, content: &raw::th_content) -> Result<(), Error> {
+        self.check_reach(unsafe { std::ptr::addr_of!((*self.tables.call).content) } as usize)?;
+        self.check(unsafe { function!((*self.tables.call).content)(self.raw, content) })
+    }
+
     /// Tells the client how far the call is: `done` of `total` (0: not known). `TH_E_UNSUPPORTED` on a host of minor 0.
     pub fn progress(&self, done: f64, total: f64, message: &str) -> Result<(), Error> {
-        let table = self.tables.call;
-        let reach = unsafe { std::ptr::addr_of!((*table).progress) } as usize + size_of::<usize>() - table as usize;
-        if (unsafe { (*table).struct_size } as usize) < reach {
-            return Err(Error::new(raw::TH_E_UNSUPPORTED, "this host knows no progress: it has plugin ABI 1.0"));
+        self.check_reach(unsafe { std::ptr::addr_of!((*self.tables.call).progress) } as usize)?;
+        self.check(unsafe { function!((*self.tables.call).progress)(self.raw, done, total, to_th(message)) })
+    }
+
+    /// The resource has changed, for the tenant of this call, once the call has succeeded.
+    pub fn updated(&self, uri: &str) -> Result<(), Error> {
+        let table = self.needed(self.tables.catalog, raw::TH_SVC_CATALOG)?;
+        self.check(unsafe { function!((*table).updated_for)(self.raw, to_th(uri)) })
+    }
+
+    // ---- Asking the client: ABI.md says how ----
+
+    /// Whether the client can be asked this: `raw::TH_ASK_*`.
+    pub fn can(&self, kind: u32) -> bool {
+        match self.needed(self.tables.client, raw::TH_SVC_CLIENT) {
+            Ok(table) => unsafe { function!((*table).can)(self.raw, kind) != 0 },
+            Err(_) => false,
         }
-        self.check(unsafe { function!((*table).progress)(self.raw, done, total, to_th(message)) })
+    }
+
+    /// Asks the client: `params` as MCP has them; the answer is its result, JSON. Without an answer yet this is an error
+    /// that `?` must hand on: the handler runs again from its top with the answer. So put what must happen once behind
+    /// the last question. `key`: a-z 0-9 _, the same in every run.
+    pub fn ask(&self, kind: u32, key: &str, params: &str) -> Result<String, Error> {
+        let table = self.needed(self.tables.client, raw::TH_SVC_CLIENT)?;
+        let mut answer = NO_STR;
+        match unsafe { function!((*table).ask)(self.raw, kind, to_th(key), to_th(params), &mut answer) } {
+            raw::TH_E_ASKED => Err(Error::new(raw::TH_E_ASKED, "the client is being asked")),
+            status => self.check(status).and_then(|_| unsafe { text_of(answer) }).map(String::from),
+        }
+    }
+
+    /// A table of minor 1.
+    pub(crate) fn needed<T>(&self, table: *const T, id: &str) -> Result<*const T, Error> {
+        if table.is_null() {
+            return Err(Error::new(raw::TH_E_UNSUPPORTED, format!("this host does not have {id}")));
+        }
+        Ok(table)
+    }
+
+    /// Whether the host's table of calls is long enough to hold the function at this address.
+    fn check_reach(&self, function: usize) -> Result<(), Error> {
+        let reach = function + size_of::<usize>() - self.tables.call as usize;
+        if (unsafe { (*self.tables.call).struct_size } as usize) < reach {
+            return Err(Error::new(raw::TH_E_UNSUPPORTED, "this host has plugin ABI 1.0, which cannot do that"));
+        }
+        Ok(())
     }
 
     // ---- Database: one transaction per call, one tenant's rows; parameters are $1, $2 ... ----

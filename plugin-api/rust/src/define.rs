@@ -1,5 +1,6 @@
 use crate::call::{to_th, Call, Host, Level};
 use crate::error::Error;
+use crate::offers::{Prompt, Resource};
 use crate::raw::{self, th_call, th_host, th_migration, th_plugin_def, th_status, th_tool_def};
 use crate::{current_tables, guard, Tables};
 use std::ffi::CString;
@@ -11,12 +12,12 @@ type Handler = Box<dyn Fn(&Call) -> Result<(), Error> + Send + Sync>;
 type LoadHook = Box<dyn Fn(&Host) -> Result<(), Error> + Send + Sync>;
 
 /// Metadata lives as long as the module, which is never unmapped.
-fn keep_text(text: &str) -> *const c_char {
+pub(crate) fn keep_text(text: &str) -> *const c_char {
     CString::new(text).unwrap_or_else(|_| panic!("{text:?} has a NUL inside, which metadata cannot have")).into_raw()
 }
 
 /// A list of pointers, ended by null; null when it is empty.
-fn keep_list<T>(mut list: Vec<*const T>) -> *const *const T {
+pub(crate) fn keep_list<T>(mut list: Vec<*const T>) -> *const *const T {
     if list.is_empty() {
         return null();
     }
@@ -70,7 +71,7 @@ impl Tool {
         self.def.title = keep_text(title);
         self
     }
-    /// For the model.
+    /// For the model. A tool without is refused.
     pub fn description(mut self, description: &str) -> Tool {
         self.def.description = keep_text(description);
         self
@@ -132,6 +133,8 @@ pub struct Plugin {
     vendor: Option<String>,
     config_schema: Option<String>,
     tools: Vec<Tool>,
+    resources: Vec<Resource>,
+    prompts: Vec<Prompt>,
     migrations: Vec<(String, String)>,
     shared_tables: Vec<String>,
     exports: Vec<String>,
@@ -151,6 +154,14 @@ impl Plugin {
     }
     pub fn tool(&mut self, tool: Tool) -> &mut Plugin {
         self.tools.push(tool);
+        self
+    }
+    pub fn resource(&mut self, resource: Resource) -> &mut Plugin {
+        self.resources.push(resource);
+        self
+    }
+    pub fn prompt(&mut self, prompt: Prompt) -> &mut Plugin {
+        self.prompts.push(prompt);
         self
     }
     /// The next step of the plugin's tables; the first is version 1. One that has run anywhere must not change.
@@ -191,6 +202,8 @@ impl Plugin {
         def.config_schema = self.config_schema.as_deref().map_or(null(), keep_text);
         def.services = keep_list(services.iter().map(|id| keep_text(id)).collect());
         def.tools = keep_list(self.tools.into_iter().map(Tool::keep).collect());
+        def.resources = keep_list(self.resources.into_iter().map(Resource::keep).collect());
+        def.prompts = keep_list(self.prompts.into_iter().map(Prompt::keep).collect());
         let migration = |(index, (name, sql)): (usize, (String, String))| -> *const th_migration {
             Box::leak(Box::new(th_migration {
                 struct_size: size_of::<th_migration>() as u32,
@@ -235,8 +248,13 @@ unsafe extern "C" fn destroy(instance: *mut c_void) {
     drop(unsafe { Box::from_raw(instance.cast::<Instance>()) });
 }
 
+/// `instance` must be one that `create` made.
+pub(crate) unsafe fn host_of(instance: *mut c_void) -> *mut th_host {
+    unsafe { (*instance.cast::<Instance>()).host }
+}
+
 unsafe extern "C" fn run_tool(instance: *mut c_void, user: *mut c_void, call: *mut th_call) -> th_status {
-    let host = unsafe { (*instance.cast::<Instance>()).host };
+    let host = unsafe { host_of(instance) };
     let tables = current_tables();
     guard(tables, host, call, || {
         let handler = unsafe { &*user.cast::<Handler>() };
@@ -260,7 +278,7 @@ pub(crate) fn status_of(tables: &'static Tables, host: *mut th_host, call: *mut 
         log(error.message());
         return status;
     }
-    if status == raw::TH_E_RETRY {
+    if matches!(status, raw::TH_E_RETRY | raw::TH_E_ASKED) {
         return status;
     }
     unsafe { function!((*tables.call).fail)(call, status, to_th(error.message())) }

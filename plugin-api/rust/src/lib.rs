@@ -20,7 +20,7 @@
 //! ```
 //!
 //! No panic leaves the library: one in a handler ends its call with `TH_E_INTERNAL`, and its text is in the host's log.
-//! What the layer does not cover (resources, prompts, asking) is in [`raw`].
+//! What the layer does not cover (people, reads, savepoints) is in [`raw`].
 #![warn(unsafe_op_in_unsafe_fn)]
 
 #[cfg(panic = "abort")]
@@ -39,6 +39,7 @@ mod error;
 mod json;
 #[cfg(test)]
 mod layout_test;
+mod offers;
 pub mod raw;
 mod sql;
 
@@ -46,6 +47,7 @@ pub use call::{Call, Host, Info, Level};
 pub use define::{Plugin, Tool};
 pub use error::Error;
 pub use json::{Array, Object};
+pub use offers::{Completing, Prompt, Prompting, Reading, Resource};
 pub use sql::{Row, Rows, Value};
 
 use raw::{th_call, th_card, th_host, th_host_api, th_plugin_def, th_status};
@@ -59,8 +61,19 @@ pub(crate) const ABI_MINOR: u32 = 1;
 pub(crate) const ABI_MINOR_REQUIRED: u32 = 0;
 
 const BUILT_WITH: &str = env!("TOOLHOST_PLUGIN_BUILT_WITH");
-const SERVICES: [&str; 6] =
-    [raw::TH_SVC_CALL, raw::TH_SVC_ARGS, raw::TH_SVC_JSON, raw::TH_SVC_DB, raw::TH_SVC_CONFIG, raw::TH_SVC_TOKEN];
+const SERVICES: [&str; 10] = [
+    raw::TH_SVC_CALL,
+    raw::TH_SVC_ARGS,
+    raw::TH_SVC_JSON,
+    raw::TH_SVC_DB,
+    raw::TH_SVC_CONFIG,
+    raw::TH_SVC_TOKEN,
+    // Of minor 1: without '?' a host of minor 0 would refuse plugins that use none of them.
+    "?toolhost.client/1",
+    "?toolhost.catalog/1",
+    "?toolhost.prompt/1",
+    "?toolhost.complete/1",
+];
 
 /// Declares the plugin: its card, its entry, and the function `define(&mut Plugin)` that says what it offers. Once, at
 /// the root of the crate. `id` is `[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`, at most 47 bytes; `version` at most 23.
@@ -140,6 +153,11 @@ pub(crate) struct Tables {
     pub db: *const raw::th_db_api,
     pub config: *const raw::th_config_api,
     pub token: *const raw::th_token_api,
+    // Of minor 1: null on older hosts.
+    pub client: *const raw::th_client_api,
+    pub catalog: *const raw::th_catalog_api,
+    pub prompt: *const raw::th_prompt_api,
+    pub complete: *const raw::th_complete_api,
 }
 // Functions and numbers that nobody writes.
 unsafe impl Sync for Tables {}
@@ -221,6 +239,10 @@ pub unsafe fn enter(
         db: service(raw::TH_SVC_DB).cast(),
         config: service(raw::TH_SVC_CONFIG).cast(),
         token: service(raw::TH_SVC_TOKEN).cast(),
+        client: service(raw::TH_SVC_CLIENT).cast(),
+        catalog: service(raw::TH_SVC_CATALOG).cast(),
+        prompt: service(raw::TH_SVC_PROMPT).cast(),
+        complete: service(raw::TH_SVC_COMPLETE).cast(),
     }));
     TABLES.store(tables as *const Tables as *mut Tables, Ordering::Release);
     guard(tables, host, std::ptr::null_mut(), || {
