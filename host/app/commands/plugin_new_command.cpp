@@ -67,6 +67,17 @@ Result<> check_name(const std::string& name) {
                {}};
 }
 
+/// It stands in Cargo.toml and in a shell's quotes.
+Result<> check_prefix(const fs::path& prefix) {
+  const auto text = prefix.string();
+  if (text.find_first_of("\"\\$`") == std::string::npos && text == printable(text)) return {};
+  return Error{Errc::kInvalidArgument,
+               "the directory " + printable(text) +
+                   " has characters that cannot stand in Cargo.toml; install the package where the path has none of "
+                   "\" \\ $ ` and no control characters",
+               {}};
+}
+
 Result<> check_language(const std::string& language) {
   std::vector<std::string> known;
   for (const auto& file : plugin_templates())
@@ -131,6 +142,18 @@ std::string last_part(const std::string& id) {
   return id.substr(id.rfind('.') + 1);
 }
 
+/// As a word of a shell's command.
+std::string shell_word(const std::string& text) {
+  const bool is_plain = std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_./-+@:,").find(c) != std::string_view::npos;
+  });
+  if (is_plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 /// $TOOLHOST_PREFIX, else where this program is installed.
 fs::path default_prefix() {
   if (const char* named = std::getenv("TOOLHOST_PREFIX"); named != nullptr && *named != '\0') return named;
@@ -152,9 +175,10 @@ int make_plugin(const NewPlugin& plugin) {
       is_rust ? "target/release/lib" + identifier_of(plugin.id) + "_plugin.so" : "build/" + plugin.id + ".so";
   const std::string prefix = has_package ? plugin.prefix.string() : "PREFIX";
   std::cout << "The plugin " << plugin.id << " is in " << printable(directory->string()) << ". Next:\n\n"
-            << "  cd " << printable(directory->string()) << "\n  "
-            << (is_rust ? "cargo build --release"
-                        : "cmake -B build -DCMAKE_PREFIX_PATH=" + printable(prefix) + " && cmake --build build")
+            << "  cd " << printable(shell_word(directory->string())) << "\n  "
+            << (is_rust
+                    ? "cargo build --release"
+                    : "cmake -B build -DCMAKE_PREFIX_PATH=" + printable(shell_word(prefix)) + " && cmake --build build")
             << "\n  toolhost plugin validate " << file << "\n  toolhost plugin test " << file << " tests/cases.yaml\n"
             << "  toolhost serve --config toolhost.yaml\n";
   if (!has_package && !is_rust) {
@@ -170,6 +194,8 @@ Result<std::vector<NewFile>> new_plugin_files(const NewPlugin& plugin) {
   if (auto checked = check_language(plugin.language); !checked) return checked.error();
   if (auto checked = check_id(plugin.id); !checked) return checked.error();
   if (auto checked = check_name(plugin.name); !checked) return checked.error();
+  if (plugin.language == "rust")
+    if (auto checked = check_prefix(plugin.prefix); !checked) return checked.error();
   const Replacements replacements{{
       {"example.hello", plugin.id},
       {"example_hello", identifier_of(plugin.id)},

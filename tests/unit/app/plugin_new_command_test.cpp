@@ -71,6 +71,15 @@ TEST(NewPlugin, RefusesWhatCannotBeAnIdWithTheCharacterThatIsWrong) {
   EXPECT_FALSE(new_plugin_files({.language = "cpp", .id = std::string(48, 'a')}));
 }
 
+TEST(NewPlugin, RefusesAPrefixThatWouldBreakTheManifest) {
+  for (const char* prefix : {"/opt/a\"b", "/opt/$HOME", "/opt/a\\b", "/opt/a\nb"}) {
+    const auto files = new_plugin_files({.language = "rust", .id = "acme", .prefix = prefix});
+    ASSERT_FALSE(files) << prefix;
+    EXPECT_THAT(files.error().message, HasSubstr("Cargo.toml"));
+  }
+  EXPECT_TRUE(new_plugin_files({.language = "rust", .id = "acme", .prefix = "/home/Ana Lopez/toolhost"}));
+}
+
 TEST(NewPlugin, NamesTheLanguagesThatThereAre) {
   const auto files = new_plugin_files({.language = "rst", .id = "acme"});
   ASSERT_FALSE(files);
