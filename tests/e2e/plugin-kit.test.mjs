@@ -204,9 +204,18 @@ describe('plugin kit', { timeout: 600_000 }, () => {
     const { directory } = await newPlugin(t, 'rust');
     await cp(join(SOURCE_DIR, 'tests/e2e/plugin-kit/everything.rs'), join(directory, 'src/lib.rs'));
     await build('rust', directory);
+    const many = [...Array(40).keys()]; // more people than the crate first makes room for
     const host = await Host.start(t, {
       binary: toolhost,
-      config: `plugins: [{ file: ${join(directory, LANGUAGES.rust.file)}, settings: { greeting: hello } }]`,
+      config: JSON.stringify({
+        plugins: [
+          { file: 'tickets.so' },
+          { file: join(directory, LANGUAGES.rust.file), settings: { greeting: 'hello' } },
+        ],
+        tenants: [
+          { name: 'demo', members: many.map((n) => ({ email: `p${n}@example.com`, name: `${n ? 'Ben' : 'Ana'} ${n}` })) },
+        ],
+      }),
     });
     const answers = { action: 'accept', content: { ok: true } };
     const session = await sdk1Http(host.url, await host.key(), '/mcp', { elicit: () => answers });
@@ -230,6 +239,13 @@ describe('plugin kit', { timeout: 600_000 }, () => {
       deep: { nothing: null, key: 'k/1' },
     });
     assert.deepEqual(await structured('kit_token'), { same: true, refused: true, setting: 'hello' });
+
+    assert.deepEqual(await structured('kit_savepoints'), { conflict: true, names: 'kept' });
+    assert.deepEqual(await structured('kit_others'), {
+      ana: 'Ana 0',
+      people: 40,
+      views: ['tickets "tickets"."search_documents"'],
+    });
 
     const failed = await session.callTool('kit_wrong_sql', {});
     assert.equal(failed.isError, true);

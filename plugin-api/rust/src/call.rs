@@ -2,7 +2,7 @@ use crate::error::Error;
 use crate::json::{self, Object};
 use crate::offers::content_of;
 use crate::raw::{self, th_call, th_host, th_status, th_str};
-use crate::sql::{Rows, Value};
+use crate::sql::{Rows, Savepoint, Value};
 use crate::Tables;
 use std::mem::size_of;
 
@@ -40,6 +40,24 @@ pub enum Level {
     Critical = raw::TH_LOG_CRITICAL as isize,
 }
 
+/// A member of the caller's tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub email: String,
+    /// For people; may be empty.
+    pub name: String,
+    /// "viewer", "agent" or "admin".
+    pub role: String,
+}
+
+/// A view of another plugin that this one may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadableView {
+    pub plugin: String,
+    /// As SQL writes it, quotes included.
+    pub sql_name: String,
+}
+
 /// The host of this instance.
 pub struct Host {
     pub(crate) raw: *mut th_host,
@@ -72,6 +90,32 @@ impl Host {
         self.read_config_str(std::ptr::null_mut(), pointer)
     }
 
+    /// What [`crate::Plugin::reads`] was granted. Nothing in the plugin's own definition, but from `on_create` on.
+    pub fn readable_views(&self) -> Result<Vec<ReadableView>, Error> {
+        let table = needed(self.tables.reads, raw::TH_SVC_READS)?;
+        let mut views = Vec::new();
+        loop {
+            let (mut plugin, mut sql_name) = (NO_STR, NO_STR);
+            match unsafe { function!((*table).view)(self.raw, views.len(), &mut plugin, &mut sql_name) } {
+                raw::TH_OK => views.push(ReadableView {
+                    plugin: unsafe { text_of(plugin) }?.into(),
+                    sql_name: unsafe { text_of(sql_name) }?.into(),
+                }),
+                raw::TH_E_NOT_FOUND => return Ok(views),
+                status => return Err(Error::internal(format!("readable views cannot be asked for ({status})"))),
+            }
+        }
+    }
+
+    /// These lists (`raw::TH_LIST_*`) should be fetched again by clients.
+    pub fn changed(&self, lists: u32) -> Result<(), Error> {
+        let table = needed(self.tables.catalog, raw::TH_SVC_CATALOG)?;
+        match unsafe { function!((*table).changed)(self.raw, lists) } {
+            raw::TH_OK => Ok(()),
+            status => Err(Error::new(status, "the change of lists was not taken")),
+        }
+    }
+
     fn read_config_str(&self, call: *mut th_call, pointer: &str) -> Result<Option<String>, Error> {
         let mut out = NO_STR;
         let status = unsafe { function!((*self.tables.config).str)(self.raw, call, to_th(pointer), &mut out) };
@@ -84,6 +128,14 @@ impl Host {
             function!((*self.tables.core).log)(self.raw, call, level as i32, to_th(message), flat.as_ptr(), pairs.len())
         }
     }
+}
+
+/// A table that not every host has.
+pub(crate) fn needed<T>(table: *const T, id: &str) -> Result<*const T, Error> {
+    if table.is_null() {
+        return Err(Error::new(raw::TH_E_UNSUPPORTED, format!("this host does not have {id}")));
+    }
+    Ok(table)
 }
 
 fn setting<T>(status: th_status, pointer: &str, value: impl FnOnce() -> Result<T, Error>) -> Result<Option<T>, Error> {
@@ -279,7 +331,7 @@ impl Call {
 
     /// The resource has changed, for the tenant of this call, once the call has succeeded.
     pub fn updated(&self, uri: &str) -> Result<(), Error> {
-        let table = self.needed(self.tables.catalog, raw::TH_SVC_CATALOG)?;
+        let table = needed(self.tables.catalog, raw::TH_SVC_CATALOG)?;
         self.check(unsafe { function!((*table).updated_for)(self.raw, to_th(uri)) })
     }
 
@@ -287,7 +339,7 @@ impl Call {
 
     /// Whether the client can be asked this: `raw::TH_ASK_*`.
     pub fn can(&self, kind: u32) -> bool {
-        match self.needed(self.tables.client, raw::TH_SVC_CLIENT) {
+        match needed(self.tables.client, raw::TH_SVC_CLIENT) {
             Ok(table) => unsafe { function!((*table).can)(self.raw, kind) != 0 },
             Err(_) => false,
         }
@@ -297,7 +349,7 @@ impl Call {
     /// that `?` must hand on: the handler runs again from its top with the answer. So put what must happen once behind
     /// the last question. `key`: a-z 0-9 _, the same in every run.
     pub fn ask(&self, kind: u32, key: &str, params: &str) -> Result<String, Error> {
-        let table = self.needed(self.tables.client, raw::TH_SVC_CLIENT)?;
+        let table = needed(self.tables.client, raw::TH_SVC_CLIENT)?;
         let mut answer = NO_STR;
         match unsafe { function!((*table).ask)(self.raw, kind, to_th(key), to_th(params), &mut answer) } {
             raw::TH_E_ASKED => Err(Error::new(raw::TH_E_ASKED, "the client is being asked")),
@@ -305,12 +357,24 @@ impl Call {
         }
     }
 
-    /// A table of minor 1.
-    pub(crate) fn needed<T>(&self, table: *const T, id: &str) -> Result<*const T, Error> {
-        if table.is_null() {
-            return Err(Error::new(raw::TH_E_UNSUPPORTED, format!("this host does not have {id}")));
+    // ---- People ----
+
+    /// The members of the tenant whom `text` names, by address or name, sorted by name; all of them for an empty one.
+    pub fn people(&self, text: &str) -> Result<Vec<Person>, Error> {
+        let table = needed(self.tables.people, raw::TH_SVC_PEOPLE)?;
+        let mut lent: Vec<raw::th_person> = Vec::new();
+        let mut found = 16;
+        while found > lent.len() {
+            lent.resize(found, raw::th_person { email: NO_STR, name: NO_STR, role: NO_STR });
+            let room = lent.len();
+            let find = unsafe { function!((*table).find) };
+            self.check(unsafe { find(self.raw, to_th(text), lent.as_mut_ptr(), room, &mut found) })?;
         }
-        Ok(table)
+        let text = |text: th_str| unsafe { text_of(text) }.map(String::from);
+        lent[..found]
+            .iter()
+            .map(|person| Ok(Person { email: text(person.email)?, name: text(person.name)?, role: text(person.role)? }))
+            .collect()
     }
 
     /// Whether the host's table of calls is long enough to hold the function at this address.
@@ -343,6 +407,12 @@ impl Call {
         };
         self.check_sql(status)?;
         Ok(Rows::new(self, rows))
+    }
+
+    /// Sets a savepoint, to survive a statement that may fail.
+    pub fn savepoint(&self) -> Result<Savepoint<'_>, Error> {
+        self.check_sql(unsafe { function!((*self.tables.db).savepoint)(self.raw, raw::TH_SAVEPOINT_SET) })?;
+        Ok(Savepoint::new(self))
     }
 
     fn run_exec(&self, sql: &str, parameters: &[Value], flags: u32) -> Result<i64, Error> {

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! No panic leaves the library: one in a handler ends its call with `TH_E_INTERNAL`, and its text is in the host's log.
-//! What the layer does not cover (people, reads, savepoints) is in [`raw`].
+//! Underneath is [`raw`], the header as it is.
 #![warn(unsafe_op_in_unsafe_fn)]
 
 #[cfg(panic = "abort")]
@@ -43,12 +43,12 @@ mod offers;
 pub mod raw;
 mod sql;
 
-pub use call::{Call, Host, Info, Level};
+pub use call::{Call, Host, Info, Level, Person, ReadableView};
 pub use define::{Plugin, Tool};
 pub use error::Error;
 pub use json::{Array, Object};
 pub use offers::{Completing, Prompt, Prompting, Reading, Resource};
-pub use sql::{Row, Rows, Value};
+pub use sql::{Row, Rows, Savepoint, Value};
 
 use raw::{th_call, th_card, th_host, th_host_api, th_plugin_def, th_status};
 use std::cell::{Cell, RefCell};
@@ -61,13 +61,15 @@ pub(crate) const ABI_MINOR: u32 = 1;
 pub(crate) const ABI_MINOR_REQUIRED: u32 = 0;
 
 const BUILT_WITH: &str = env!("TOOLHOST_PLUGIN_BUILT_WITH");
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 12] = [
     raw::TH_SVC_CALL,
     raw::TH_SVC_ARGS,
     raw::TH_SVC_JSON,
     raw::TH_SVC_DB,
     raw::TH_SVC_CONFIG,
     raw::TH_SVC_TOKEN,
+    "?toolhost.people/1",
+    "?toolhost.reads/1",
     // Of minor 1: without '?' a host of minor 0 would refuse plugins that use none of them.
     "?toolhost.client/1",
     "?toolhost.catalog/1",
@@ -153,7 +155,9 @@ pub(crate) struct Tables {
     pub db: *const raw::th_db_api,
     pub config: *const raw::th_config_api,
     pub token: *const raw::th_token_api,
-    // Of minor 1: null on older hosts.
+    // Null where the host has none: those of minor 1 on older hosts.
+    pub people: *const raw::th_people_api,
+    pub reads: *const raw::th_reads_api,
     pub client: *const raw::th_client_api,
     pub catalog: *const raw::th_catalog_api,
     pub prompt: *const raw::th_prompt_api,
@@ -239,6 +243,8 @@ pub unsafe fn enter(
         db: service(raw::TH_SVC_DB).cast(),
         config: service(raw::TH_SVC_CONFIG).cast(),
         token: service(raw::TH_SVC_TOKEN).cast(),
+        people: service(raw::TH_SVC_PEOPLE).cast(),
+        reads: service(raw::TH_SVC_READS).cast(),
         client: service(raw::TH_SVC_CLIENT).cast(),
         catalog: service(raw::TH_SVC_CATALOG).cast(),
         prompt: service(raw::TH_SVC_PROMPT).cast(),

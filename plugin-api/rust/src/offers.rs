@@ -1,4 +1,4 @@
-use crate::call::{bytes_to_th, to_th, Call, Host};
+use crate::call::{bytes_to_th, needed, to_th, Call, Host};
 use crate::define::{keep_list, keep_text};
 use crate::error::Error;
 use crate::raw::{self, th_call, th_content, th_prompt_argument, th_prompt_def, th_resource_def, th_status};
@@ -77,7 +77,7 @@ impl Reading {
 impl Prompting {
     /// What the prompt is for, with these arguments; else the declared description.
     pub fn description(&self, text: &str) -> Result<(), Error> {
-        let table = self.needed(self.tables.prompt, raw::TH_SVC_PROMPT)?;
+        let table = needed(self.tables.prompt, raw::TH_SVC_PROMPT)?;
         self.check(unsafe { function!((*table).description)(self.raw, to_th(text)) })
     }
 
@@ -92,7 +92,7 @@ impl Prompting {
     }
 
     fn message(&self, role: i32, text: &str) -> Result<(), Error> {
-        let table = self.needed(self.tables.prompt, raw::TH_SVC_PROMPT)?;
+        let table = needed(self.tables.prompt, raw::TH_SVC_PROMPT)?;
         let mut content = content_of(raw::TH_C_TEXT);
         content.text = to_th(text);
         self.check(unsafe { function!((*table).message)(self.raw, role, &content) })
@@ -117,13 +117,13 @@ impl Completing {
 
     /// Offers a value, best first.
     pub fn value(&self, text: &str) -> Result<(), Error> {
-        let table = self.needed(self.tables.complete, raw::TH_SVC_COMPLETE)?;
+        let table = needed(self.tables.complete, raw::TH_SVC_COMPLETE)?;
         self.check(unsafe { function!((*table).value)(self.raw, to_th(text)) })
     }
 
     /// How many there are in all.
     pub fn total(&self, count: i64) -> Result<(), Error> {
-        let table = self.needed(self.tables.complete, raw::TH_SVC_COMPLETE)?;
+        let table = needed(self.tables.complete, raw::TH_SVC_COMPLETE)?;
         self.check(unsafe { function!((*table).total)(self.raw, count) })
     }
 }

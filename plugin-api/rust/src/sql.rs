@@ -210,3 +210,38 @@ impl Drop for Rows<'_> {
         }
     }
 }
+
+/// What was done since it was set can be undone. Dropped without `release`, it is.
+pub struct Savepoint<'call> {
+    call: &'call Call,
+    is_open: bool,
+}
+
+impl<'call> Savepoint<'call> {
+    pub(crate) fn new(call: &'call Call) -> Savepoint<'call> {
+        Savepoint { call, is_open: true }
+    }
+
+    /// Keeps what was done.
+    pub fn release(mut self) -> Result<(), Error> {
+        self.end(raw::TH_SAVEPOINT_RELEASE)
+    }
+
+    /// Undoes it now.
+    pub fn rollback(mut self) -> Result<(), Error> {
+        self.end(raw::TH_SAVEPOINT_ROLLBACK)
+    }
+
+    fn end(&mut self, operation: i32) -> Result<(), Error> {
+        self.is_open = false;
+        self.call.check_sql(unsafe { function!((*self.call.tables.db).savepoint)(self.call.raw, operation) })
+    }
+}
+
+impl Drop for Savepoint<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            let _ = self.end(raw::TH_SAVEPOINT_ROLLBACK);
+        }
+    }
+}

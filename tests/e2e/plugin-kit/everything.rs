@@ -68,6 +68,41 @@ fn wrong_sql(call: &Call) -> Result<(), Error> {
     Ok(())
 }
 
+/// A statement that fails, survived by a savepoint; one that is undone because nobody kept it; one that is kept.
+fn savepoints(call: &Call) -> Result<(), Error> {
+    let insert = |name: &str| call.exec("insert into greetings (name, language) values ($1, 'en')", &[name.into()]);
+    let kept = call.savepoint()?;
+    insert("kept")?;
+    kept.release()?;
+    {
+        let _dropped = call.savepoint()?;
+        insert("dropped")?;
+    }
+    let failing = call.savepoint()?;
+    let status = insert("kept").map_err(|error| error.status());
+    failing.rollback()?;
+    let names = call.query("select name from greetings", &[])?.map(|row| Ok(row?.str(0)?.to_string()));
+    let names = names.collect::<Result<Vec<_>, Error>>()?;
+    call.json(|out| {
+        out.bool("conflict", status == Err(raw::TH_E_CONFLICT))?;
+        out.str("names", &names.join(","))
+    })
+}
+
+fn others(call: &Call) -> Result<(), Error> {
+    let names = |people: Vec<toolhost_plugin::Person>| people.into_iter().map(|person| person.name).collect::<Vec<_>>();
+    call.json(|out| {
+        out.str("ana", &names(call.people("ana")?).join(","))?;
+        out.i64("people", call.people("")?.len() as i64)?;
+        out.array("views", |views| {
+            for view in call.host().readable_views()? {
+                views.str(&format!("{} {}", view.plugin, view.sql_name))?;
+            }
+            Ok(())
+        })
+    })
+}
+
 fn content(call: &Call) -> Result<(), Error> {
     call.progress(1.0, 2.0, "half")?;
     call.text("see")?;
@@ -122,6 +157,10 @@ fn define(plugin: &mut Plugin) {
         .tool(tool("kit_arguments", arguments).read_only().input_schema(ANY_OBJECT))
         .tool(tool("kit_token", token).read_only())
         .tool(tool("kit_wrong_sql", wrong_sql))
+        .tool(tool("kit_savepoints", savepoints))
+        .tool(tool("kit_others", others).read_only())
+        .reads("?kit.stock.nothing")
+        .reads("*.search_documents")
         .tool(tool("kit_content", content).non_blocking())
         .tool(tool("kit_ask", ask))
         .resource(Resource::template("kit:/notes/{id}", "note", read_note).mime_type("text/plain").completes(complete))
