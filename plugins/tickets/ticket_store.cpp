@@ -253,7 +253,8 @@ StoredTicket PostgresTicketStore::write(const TicketChange& change, const Actor&
     visibility = name(change.message->visibility);
   }
   // clock_timestamp(), not now(): whoever waited for the row lock writes later than the one who held it.
-  static const std::string kSql =
+  // Never destroyed: threads of the host may still be here when the process ends.
+  static const std::string& kSql = *new std::string(
       "with changed as ("
       "  update tickets set status = $3::text::ticket_status, waiting_on = $4::text, resolution = $5::text, "
       "duplicate_of = $6::text,"
@@ -278,7 +279,7 @@ StoredTicket PostgresTicketStore::write(const TicketChange& change, const Actor&
       "  select ref, version, case when $15::text = 'public' then 'reply' else 'note' end, null, version::text, "
       "$10::text, $11::text, updated_at from changed where $15::text is not null"
       ") select " +
-      std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed";
+      std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed");
   const Ticket& after = change.after;
   Rows rows = run(call_, finish, kSql, time_zone_, after.id, after.status, after.waiting_on, after.resolution,
                   after.duplicate_of, change.counts_as_reopen, change.is_by_staff, body, actor.principal,
@@ -288,7 +289,7 @@ StoredTicket PostgresTicketStore::write(const TicketChange& change, const Actor&
 
 StoredTicket PostgresTicketStore::write(const TicketChange& change, const FieldUpdate& update, const Actor& actor) {
   const Steps steps(change);
-  static const std::string kSql =
+  static const std::string& kSql = *new std::string(
       "with changed as ("
       "  update tickets set title = coalesce($3::text, title), title_key = coalesce($4::bigint, title_key),"
       "         description = coalesce($5::text, description),"
@@ -306,7 +307,7 @@ StoredTicket PostgresTicketStore::write(const TicketChange& change, const FieldU
       "    from changed, unnest($15::text::text[], $16::text::text[], $17::text::text[])"
       "         as step(field, old_value, new_value)"
       ") select " +
-      std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed";
+      std::string(kTicketColumns) + ", local_time(now(), $1::text) from changed");
   Rows rows =
       call_.query(toolhost::last, kSql, time_zone_, change.after.id, update.title, update.title_key, update.description,
                   update.priority, update.requester, update.tags, update.category.is_absent(), update.category,
