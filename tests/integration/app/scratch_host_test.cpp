@@ -20,47 +20,62 @@ constexpr const char* kTickets = TOOLHOST_PLUGIN_DIR "/tickets.so";
 
 test_support::NullEvents no_events;
 
-std::set<std::string> scratch_directories() {
-  std::set<std::string> found;
-  for (const auto& entry : fs::directory_iterator(fs::temp_directory_path()))
-    if (entry.path().filename().native().starts_with("toolhost-scratch-")) found.insert(entry.path());
-  return found;
-}
-
-TEST(ScratchHost, ServesAPluginFromAServerOfItsOwnAndLeavesNothing) {
-  const auto before = scratch_directories();
-  {
-    auto host = ScratchHost::start({.plugins = {{.file = kTickets}}}, no_events);
-    ASSERT_TRUE(host) << host.error().message << host.error().detail;
-    ASSERT_TRUE((*host)->add_tenant("acme", "Europe/Berlin", {{.email = "ana@acme.com", .name = "Ana"}}));
-    const auto ana = (*host)->caller("acme", "ANA@acme.com").value();
-    EXPECT_EQ(ana->principal, "ana@acme.com");
-    const auto created = (*host)->call({.name = "create_ticket", .arguments = R"({"title":"Broken"})"}, ana);
-    ASSERT_TRUE(created) << created.error().message;
-    EXPECT_EQ(created->outcome, Outcome::kOk) << created->content_json;
-    EXPECT_NE(created->structured_json.find("Broken"), std::string::npos);
-
-    const auto viewer = (*host)->caller("acme", "vera@acme.com", Role::kViewer).value();
-    const auto refused = (*host)->call({.name = "create_ticket", .arguments = R"({"title":"No"})"}, viewer);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::kDenied);
-    const auto unknown = (*host)->call({.name = "create_tikcet"}, ana);
-    ASSERT_FALSE(unknown);
-    EXPECT_EQ(unknown.error().message, "there is no tool create_tikcet; did you mean create_ticket?");
-    EXPECT_FALSE((*host)->caller("nobody", "ana@acme.com"));
-    EXPECT_EQ((*host)->call({.name = "create_ticket", .arguments = "[]"}, ana).error().code, Errc::kInvalidArgument);
+/// With a temporary directory of their own: other tests run at the same time.
+class ScratchHostTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = fs::temp_directory_path() / "toolhost-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    directory = name;
+    ASSERT_EQ(::setenv("TMPDIR", name.c_str(), 1), 0);
   }
-  EXPECT_EQ(scratch_directories(), before);
+  static void TearDownTestSuite() {
+    ::unsetenv("TMPDIR");
+    std::error_code ignored;
+    fs::remove_all(directory, ignored);
+  }
+
+  static std::set<std::string> scratch_directories() {
+    std::set<std::string> found;
+    for (const auto& entry : fs::directory_iterator(directory)) found.insert(entry.path().filename());
+    return found;
+  }
+
+  static inline fs::path directory;
+};
+
+TEST_F(ScratchHostTest, ServesAPluginFromAServerOfItsOwnAndLeavesNothing) {
+  auto host = ScratchHost::start({.plugins = {{.file = kTickets}}}, no_events);
+  ASSERT_TRUE(host) << host.error().message << host.error().detail;
+  ASSERT_TRUE((*host)->add_tenant("acme", "Europe/Berlin", {{.email = "ana@acme.com", .name = "Ana"}}));
+  const auto ana = (*host)->caller("acme", "ANA@acme.com").value();
+  EXPECT_EQ(ana->principal, "ana@acme.com");
+  const auto created = (*host)->call({.name = "create_ticket", .arguments = R"({"title":"Broken"})"}, ana);
+  ASSERT_TRUE(created) << created.error().message;
+  EXPECT_EQ(created->outcome, Outcome::kOk) << created->content_json;
+  EXPECT_NE(created->structured_json.find("Broken"), std::string::npos);
+
+  const auto viewer = (*host)->caller("acme", "vera@acme.com", Role::kViewer).value();
+  const auto refused = (*host)->call({.name = "create_ticket", .arguments = R"({"title":"No"})"}, viewer);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kDenied);
+  const auto unknown = (*host)->call({.name = "create_tikcet"}, ana);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().message, "there is no tool create_tikcet; did you mean create_ticket?");
+  EXPECT_FALSE((*host)->caller("nobody", "ana@acme.com"));
+  EXPECT_EQ((*host)->call({.name = "create_ticket", .arguments = "[]"}, ana).error().code, Errc::kInvalidArgument);
+  host->reset();
+  EXPECT_TRUE(scratch_directories().empty());
 }
 
-TEST(ScratchHost, RemovesWhatKilledProcessesLeftBehind) {
+TEST_F(ScratchHostTest, RemovesWhatKilledProcessesLeftBehind) {
   const auto make = [](const std::string& name) {
-    const auto directory = fs::temp_directory_path() / ("toolhost-scratch-" + name);
-    fs::create_directories(directory / "postgres");
-    return directory;
+    const auto made = directory / ("toolhost-scratch-" + name);
+    fs::create_directories(made / "postgres");
+    return made;
   };
-  const auto abandoned = make("abandoned-" + std::to_string(::getpid()));
-  const auto young = make("young-" + std::to_string(::getpid()));
+  const auto abandoned = make("abandoned");
+  const auto young = make("young");
   fs::last_write_time(abandoned, fs::file_time_type::clock::now() - std::chrono::hours(1));
   const auto host = ScratchHost::start({.database = test_support::TempPostgres::shared().fresh_database()}, no_events);
   ASSERT_TRUE(host) << host.error().message;
@@ -69,7 +84,7 @@ TEST(ScratchHost, RemovesWhatKilledProcessesLeftBehind) {
   fs::remove_all(young);
 }
 
-TEST(ScratchHost, UsesADatabaseThatThereIs) {
+TEST_F(ScratchHostTest, UsesADatabaseThatThereIs) {
   auto& postgres = test_support::TempPostgres::shared();
   auto host = ScratchHost::start({.plugins = {{.file = kTickets}}, .database = postgres.fresh_database()}, no_events);
   ASSERT_TRUE(host) << host.error().message << host.error().detail;
@@ -81,18 +96,17 @@ TEST(ScratchHost, UsesADatabaseThatThereIs) {
   EXPECT_EQ(postgres.run_sql("select count(*) from tickets.tickets"), "1");
 }
 
-TEST(ScratchHost, APluginThatIsRefusedFailsTheStartWithItsReason) {
-  const auto before = scratch_directories();
+TEST_F(ScratchHostTest, APluginThatIsRefusedFailsTheStartWithItsReason) {
   const auto host = ScratchHost::start({.plugins = {{.file = kTickets, .settings_json = R"({"no_such":1})"}},
                                         .database = test_support::TempPostgres::shared().fresh_database()},
                                        no_events);
   ASSERT_FALSE(host);
   EXPECT_EQ(host.error().code, Errc::kInvalidArgument);
   EXPECT_NE(host.error().message.find("no_such"), std::string::npos) << host.error().message;
-  EXPECT_EQ(scratch_directories(), before);
+  EXPECT_TRUE(scratch_directories().empty());
 }
 
-TEST(ScratchHost, TimeAndIdsFollowFromWhatTheyAreSetTo) {
+TEST_F(ScratchHostTest, TimeAndIdsFollowFromWhatTheyAreSetTo) {
   using Moment = plugin_runtime::SteppedTime::Moment;
   auto host = ScratchHost::start({.plugins = {{.file = kTickets}}, .steps_time = true}, no_events);
   ASSERT_TRUE(host) << host.error().message << host.error().detail;
@@ -115,7 +129,7 @@ TEST(ScratchHost, TimeAndIdsFollowFromWhatTheyAreSetTo) {
   EXPECT_EQ(story("second"), first);
 }
 
-TEST(ScratchHost, AsksTheClientForWhatItHasAnswersTo) {
+TEST_F(ScratchHostTest, AsksTheClientForWhatItHasAnswersTo) {
   auto host = ScratchHost::start({.plugins = {{.file = TOOLHOST_TEST_PLUGINS "/ask.so"}},
                                   .database = test_support::TempPostgres::shared().fresh_database()},
                                  no_events);
