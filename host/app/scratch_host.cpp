@@ -280,7 +280,7 @@ class Scratch final : public ScratchHost {
     call->idempotency_key = request.idempotency_key;
     call->target = target->name;
     call->deadline = Deadline::after(target->handler->timeout);
-    call->client = std::make_shared<ScratchClient>(!request.answers.empty());
+    call->client = std::make_shared<ScratchClient>(request.can_be_asked || !request.answers.empty());
     return call;
   }
 

@@ -72,6 +72,7 @@ class ScratchHost {
     /// What the client answers when it is asked, by key: results of MCP, JSON objects. None: the client cannot be
     /// asked.
     std::map<std::string, std::string, std::less<>> answers;
+    bool can_be_asked = false;  ///< also without answers: then the result is the questions (kInputRequired)
     std::string idempotency_key;
   };
   /// Ready for PluginHost::run(), but for its `on_done`. kNotFound: there is no such thing, with what there is;

@@ -26,6 +26,9 @@ async function casesIn(t, yaml, plugin = TICKETS) {
   };
 }
 
+const ASK = join(BUILD_DIR, 'test-plugins/ask.so');
+const CONFORMANCE = join(BUILD_DIR, 'test-plugins/conformance.so');
+
 const summary = (result) => result.stdout.trimEnd().split('\n').at(-1);
 
 describe('the template, as the package describes it', () => {
@@ -121,6 +124,71 @@ cases:
         expect:
           contains: {hits: [{title: The projector hums}]}
 `;
+
+const EVERYTHING = `
+plugins:
+  - file: ${ASK}
+cases:
+  - name: resources
+    steps:
+      - read: test://static-text
+        expect: {contents: [{uri: "$any", mimeType: text/plain, text: This is the content of the static text resource.}]}
+      - read: test://template/17/data
+        expect: {contents: $any}
+        capture: {uri: /contents/0/uri}
+      - read: $uri
+        expect: {contents: [{uri: $uri, mimeType: application/json, text: /"17"/}]}
+      - read: test://nowhere
+        expect: {outcome: not_found, error: /no resource/}
+  - name: prompts
+    steps:
+      - prompt: test_prompt_with_arguments
+        arguments: {arg1: a, arg2: b}
+        expect: {messages: [{role: user, content: {type: text, text: "/arg1='a', arg2='b'/"}}]}
+      - prompt: test_prompt_with_arguments
+        expect: {error: /arg1/}
+      - prompt: test_input_required_result_prompt
+        answers: {user_context: {action: accept, content: {context: ours}}}
+        expect: {messages: [{role: user, content: {type: text, text: "Use this context: ours"}}]}
+  - name: completion
+    steps:
+      - complete: test_prompt_with_arguments
+        argument: {name: arg1, value: par}
+        expect: {completion: {values: [paris, park, party], hasMore: false}}
+      - complete: test://template/{id}/data
+        argument: {name: id, value: "12"}
+        expect: {completion: {values: ["123", "124"], hasMore: false}}
+  - name: asking
+    steps:
+      - call: close_ticket
+        arguments: {title: T-1}
+        answers: {confirm: {action: accept, content: {ok: true}}}
+        expect: {structured: {closed: true}}
+      - call: close_ticket
+        arguments: {title: T-2}
+        answers: {confirm: {action: decline}}
+        expect: {structured: {closed: false}}
+      - call: ask_in_turn
+        answers: {first: {action: accept, content: {colour: red}}, second: {action: accept, content: {}}}
+        expect: {text: red accept 2}
+      - call: close_ticket
+        arguments: {title: T-3}
+        answers: {}
+        expect: {outcome: input_required, questions: [{key: confirm, params: $any}]}
+      - call: close_ticket
+        arguments: {title: T-3}
+        expect: {error: /./}
+  - name: jobs
+    steps:
+      - job: nag
+        expect: {outcome: job_error, error: /./}
+`;
+
+test('resources, prompts, completion, questions and jobs are steps, too', async (t) => {
+  const result = await (await casesIn(t, EVERYTHING, CONFORMANCE)).test();
+  assert.equal(result.code, 0, result.stdout + result.stderr);
+  assert.equal(summary(result), '5 passed, 0 failed');
+});
 
 describe('the shipped plugins', () => {
   test('two runs have the same answers, byte for byte, and leave nothing', async (t) => {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "app/config/time_zone_name.hpp"
 #include "app/config/yaml_section.hpp"
 #include "base/json_writer.hpp"
 #include "base/similar_name.hpp"
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 using Kind = TestStep::Kind;
 using Moment = plugin_runtime::SteppedTime::Moment;
 
-constexpr std::size_t kLongestTenant = 40, kLongestOtherTenant = 20;
+constexpr std::size_t kLongestTenant = 36, kLongestOtherTenant = 20;
 constexpr const char* kTenantLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
 constexpr const char* kFirstClock = "2026-01-01T00:00:00Z";
 constexpr std::array<std::pair<Kind, const char*>, 6> kKinds{{{Kind::kCall, "call"},
@@ -45,6 +46,7 @@ class Reader {
     read_clock(root);
     root.integer("seed", "What ids follow from", file_.seed, 0, INT64_MAX);
     root.text("time_zone", "Of the tenants", file_.time_zone);
+    if (const auto flaw = flaw_of_time_zone(file_.time_zone)) root.add("time_zone", *flaw);
     root.list("members", "People of the tenants", "email: ana@example.com",
               [&](Slot slot) { read_member(std::move(slot)); });
     root.require("cases", "'cases' is missing; write 'cases: [{name: ..., steps: [{call: ...}]}]'");
@@ -195,9 +197,12 @@ class Reader {
 
   void read_arguments(Section& section, TestStep& step) {
     if (step.kind == Kind::kComplete) return read_completion(section, step);
-    if (step.kind == Kind::kRead) return;
-    section.free_mapping("arguments", "What is passed",
-                         [&](const YAML::Node& node) { step.arguments = json_of(node, false); });
+    if (step.kind != Kind::kRead) {
+      section.free_mapping("arguments", "What is passed",
+                           [&](const YAML::Node& node) { step.arguments = json_of(node, false); });
+    }
+    if (step.kind == Kind::kJob) return;  // which has nobody to ask
+    step.can_be_asked = section.has("answers");
     section.entries("answers", "What the client answers when it is asked", "", [&](const YAML::Node& name, Slot value) {
       if (!value.node.IsMap())
         return problems_.add(value.node, "an answer is what a client of MCP sends; write '" + name.Scalar() +

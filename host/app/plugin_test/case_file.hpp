@@ -26,6 +26,7 @@ struct TestStep {
   std::string person;            ///< empty: someone@example.com of the role
   std::optional<Role> role;      ///< nothing: the one that the person has as a member
   std::chrono::microseconds advance{0};
+  bool can_be_asked = false;
   std::map<std::string, std::string, std::less<>> answers;  ///< by the question's key: JSON
 
   /// What the answer has to be; nothing: what the golden file has.

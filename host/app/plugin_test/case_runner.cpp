@@ -122,6 +122,11 @@ void PluginReports::emit(const observability::Event& event) noexcept {
                      std::string(report->detail));
 }
 
+void PluginReports::add(std::string report) {
+  const std::lock_guard lock(mutex_);
+  reports_.push_back(std::move(report));
+}
+
 std::vector<std::string> PluginReports::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(reports_, {});
@@ -191,6 +196,7 @@ Result<std::string> CaseRunner::answer_of(const TestCase& of, const TestStep& st
   auto name = filled_in(step.name, captures);
   if (!name) return name.error();
   request.name = std::move(*name);
+  request.can_be_asked = step.can_be_asked;
   for (const auto& [key, answer] : step.answers) {
     auto filled = filled_json(answer, captures);
     if (!filled) return filled.error();
@@ -201,6 +207,7 @@ Result<std::string> CaseRunner::answer_of(const TestCase& of, const TestStep& st
   if (!result && result.error().code == Errc::kNotFound && step.kind == Kind::kRead)
     return failed_answer("not_found", result.error().message);
   if (!result) return result.error();
+  if (!result->detail.empty()) reports_.add(result->detail);
   return answer_text(request.kind, *result);
 }
 
@@ -228,10 +235,9 @@ std::optional<StepProblem> CaseRunner::run_step(Run& run, std::size_t index) {
 
 namespace {
 
-/// What of an answer differs from what is expected; empty: nothing. `sought` are the members that count.
+/// How an answer that is not as expected differs from that.
 std::string difference_of(const json::Value& expected, const json::Value& actual, const Captures& captures,
                           Extent extent) {
-  if (matches(expected, actual, captures, extent)) return {};
   json::Document document;
   const auto text = unmatched(expected, actual, captures, extent);
   return difference(for_reading(document.parse(text).value()), for_reading(actual));
@@ -279,16 +285,18 @@ std::optional<std::string> differs(const TestStep::Expected& expected, const jso
   if (!expected.error.empty() && !failed)
     return "- an error: " + expected.error + "\n+ an answer:\n" + for_reading(answer) + "\n";
   const json::Value actual = named.parse(members_named(members.get_object().value(), answer)).value();
-  // An answer of another kind is shown whole: why it failed says more than what it lacks.
-  if (!matches(members, actual, captures) && failed && expected.error.empty())
-    return difference_of(members, answer, captures, Extent::kWhole);
-  if (auto found = difference_of(members, actual, captures, Extent::kWhole); !found.empty()) return found;
+  if (!matches(members, actual, captures)) {
+    // An answer that failed is shown whole: why it did says more than what it lacks.
+    const bool is_whole = failed && expected.error.empty();
+    return difference_of(members, is_whole ? answer : actual, captures, Extent::kWhole);
+  }
   if (expected.contains.empty()) return std::nullopt;
   json::Value structured;
   if (json::find(answer, "structured").get(structured) != simdjson::SUCCESS)
     return "- structured content\n+ none; the answer is\n" + for_reading(answer) + "\n";
-  auto found = difference_of(part.parse(expected.contains).value(), structured, captures, Extent::kPart);
-  return found.empty() ? std::nullopt : std::optional(std::move(found));
+  const json::Value wanted_part = part.parse(expected.contains).value();
+  if (matches(wanted_part, structured, captures, Extent::kPart)) return std::nullopt;
+  return difference_of(wanted_part, structured, captures, Extent::kPart);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ struct CaseResult {
 class PluginReports final : public observability::EventSink {
  public:
   void emit(const observability::Event& event) noexcept override;
+  /// Something else that the log would tell. Any thread.
+  void add(std::string report);
   /// What came since the last time.
   std::vector<std::string> take();
 

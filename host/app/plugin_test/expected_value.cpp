@@ -324,6 +324,7 @@ void put_on_lines(std::string& out, const json::Value& value, std::size_t indent
     return;
   }
   const std::string margin(indent + 2, ' ');
+  const char* const between = is_for_reading ? "\n" : ",\n";
   const char* before = is_object ? "{\n" : "[\n";
   if (is_object) {
     for (const auto& member : object) {
@@ -331,13 +332,13 @@ void put_on_lines(std::string& out, const json::Value& value, std::size_t indent
       append_json_string(out, member.key);
       out += ": ";
       put_on_lines(out, member.value, indent + 2, margin.size() + member.key.size() + 4, is_for_reading);
-      before = ",\n";
+      before = between;
     }
   } else {
     for (const auto& item : array) {
       out += before + margin;
       put_on_lines(out, item, indent + 2, margin.size(), is_for_reading);
-      before = ",\n";
+      before = between;
     }
   }
   out += "\n" + std::string(indent, ' ') + (is_object ? "}" : "]");
@@ -348,7 +349,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   while (!text.empty()) {
     const auto end = text.find('\n');
     lines.push_back(text.substr(0, end));
-    if (lines.back().ends_with(',')) lines.back().remove_suffix(1);  // what follows is no difference of this line
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return lines;

@@ -48,9 +48,10 @@ bool is_capture_name(std::string_view name);
 
 /// JSON on several lines, indented by two; arrays of plain values that fit on a line stand on one.
 std::string on_lines(const json::Value& value);
-/// The same for people: a text of several lines stands on lines of its own.
+/// The same for people, and no JSON: without commas at the ends of lines, which would differ by what follows, and a
+/// text of several lines stands on lines of its own.
 std::string for_reading(const json::Value& value);
-/// The lines of for_reading() that differ, commas at their ends aside: "- " before those of `expected` only and "+ "
+/// The lines that differ: "- " before those of `expected` only and "+ "
 /// before those of `actual` only, with two lines around them; "..." where some are left out. Empty when they are equal.
 std::string difference(std::string_view expected, std::string_view actual);
 

@@ -120,6 +120,9 @@ TEST(CaseFile, TellsEveryMistakeWithItsPlace) {
       "cases.yaml:4:24: unknown key 'structured' in cases[].steps[].expect; known here: outcome text contents error");
   EXPECT_EQ(in_step("{advance: 5m, as: agent}"),
             "cases.yaml:4:19: unknown key 'as' in cases[].steps[]; known here: advance");
+  EXPECT_EQ(in_step("{job: x, answers: {a: {}}}").substr(0, 40), "cases.yaml:4:14: unknown key 'answers' i");
+  EXPECT_EQ(problems_of("time_zone: Berlin\ncases: []\n"),
+            (std::vector<std::string>{"cases.yaml:1:12: 'Berlin' is no IANA time zone; did you mean Europe/Berlin?"}));
   EXPECT_EQ(problems_of("cases: [").size(), 1U);
   EXPECT_EQ(problems_of("- a\n").size(), 1U);
 }

@@ -118,5 +118,13 @@ TEST(ExpectedValue, ADifferenceShowsTheLinesAroundIt) {
             "  }\n");
 }
 
+TEST(ExpectedValue, AMemberThatFollowsIsNoDifferenceOfTheLineBefore) {
+  json::Document left, right;
+  const auto before = for_reading(left.parse(R"({"a":1})").value());
+  const auto after = for_reading(right.parse(R"({"a":1,"b":"x,"})").value());
+  EXPECT_EQ(difference(before, after), "  {\n    \"a\": 1\n+   \"b\": \"x,\"\n  }\n");
+  EXPECT_EQ(on_lines(right.root()), "{\n  \"a\": 1,\n  \"b\": \"x,\"\n}");
+}
+
 }  // namespace
 }  // namespace toolhost::app
