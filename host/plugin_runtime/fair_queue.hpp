@@ -33,14 +33,10 @@ class FairQueue {
     // However full the others have made it, whoever waits for nothing yet gets in.
     if (waiting_ >= limits_.waiting && !tenant.waiting_.empty()) return Pushed::kFull;
     if (tenant.waiting_.size() >= limits_.waiting_of_tenant) return Pushed::kTenantIsFull;
-    const std::size_t before = ready_of(tenant);
-    tenant.waiting_.push_back(std::move(item));
-    ++waiting_;
-    const bool is_ready = ready_of(tenant) > before;
-    if (is_ready) ++ready_;
-    line_up(tenant);
-    return is_ready ? Pushed::kReady : Pushed::kNotReady;
+    return take(tenant, item);
   }
+  /// The same, but always taken: for what was let in elsewhere.
+  Pushed push_accepted(TenantId of, Item& item) { return take(tenant_of(of), item); }
 
   /// The next item, when ready() is not 0, and its tenant, who holds a worker from now on.
   std::pair<Item, Tenant*> pop() {
@@ -87,6 +83,10 @@ class FairQueue {
   /// Items that wait, and those of them that a free worker may take.
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
   [[nodiscard]] std::size_t ready() const noexcept { return ready_; }
+  [[nodiscard]] std::size_t waiting_of(TenantId of) const noexcept {
+    const auto found = tenants_.find(of);
+    return found == tenants_.end() ? 0 : found->second.waiting_.size();
+  }
 
   class Tenant {
     friend class FairQueue;
@@ -98,6 +98,16 @@ class FairQueue {
 
  private:
   static constexpr std::size_t kRemembered = 256;
+
+  Pushed take(Tenant& tenant, Item& item) {
+    const std::size_t before = ready_of(tenant);
+    tenant.waiting_.push_back(std::move(item));
+    ++waiting_;
+    const bool is_ready = ready_of(tenant) > before;
+    if (is_ready) ++ready_;
+    line_up(tenant);
+    return is_ready ? Pushed::kReady : Pushed::kNotReady;
+  }
 
   [[nodiscard]] std::size_t ready_of(const Tenant& tenant) const noexcept {
     const std::size_t free =

@@ -17,7 +17,8 @@ constexpr std::size_t kMaxSqlBytes = 4 * 1024 * 1024;
 constexpr std::chrono::minutes kDefaultJobTimeout{10};
 
 constexpr std::uint32_t kKnownToolFlags = TH_TOOL_READ_ONLY | TH_TOOL_DESTRUCTIVE | TH_TOOL_IDEMPOTENT |
-                                          TH_TOOL_OPEN_WORLD | TH_TOOL_NONBLOCKING | TH_TOOL_JOB | TH_TOOL_AFTER_WRITES;
+                                          TH_TOOL_OPEN_WORLD | TH_TOOL_NONBLOCKING | TH_TOOL_JOB |
+                                          TH_TOOL_AFTER_WRITES | TH_TOOL_SERIAL;
 
 /// Sizes of the structs in minor 0: what the oldest plugin has.
 constexpr std::size_t kPluginBytes = 112, kToolBytes = 80, kMigrationBytes = 24;
@@ -39,6 +40,19 @@ Result<> check_job(const th_tool_def& source, const std::string& what) {
   return {};
 }
 
+/// What bounds its calls must not contradict itself.
+Result<> check_limits(const th_tool_def& source, const std::string& what) {
+  const bool is_serial = (source.flags & TH_TOOL_SERIAL) != 0;
+  if (source.reserved_limits != 0) return refusal(what + "reserved_limits is not 0; clear it");
+  if (is_serial && source.max_concurrency > 1)
+    return refusal(what + "TH_TOOL_SERIAL runs one call at a time, but max_concurrency is " +
+                   std::to_string(source.max_concurrency) + "; drop one of the two");
+  if ((is_serial || source.max_concurrency > 0) && (source.flags & TH_TOOL_NONBLOCKING) != 0)
+    return refusal(what + "a call that runs where it arrives cannot wait for its turn; drop TH_TOOL_NONBLOCKING, or " +
+                   (is_serial ? "TH_TOOL_SERIAL" : "max_concurrency"));
+  return {};
+}
+
 Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, const std::string& plugin,
                                   std::chrono::milliseconds default_timeout, th_tool_def& known) {
   const auto position = "tools[" + std::to_string(index) + "]";
@@ -56,6 +70,7 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
     return refusal(what + "flags hold bits that this host does not know; upgrade the host, or clear them");
   if (copied->handle == nullptr) return refusal(what + "handle is NULL");
   if (auto checked = check_job(*copied, what); !checked) return checked.error();
+  if (auto checked = check_limits(*copied, what); !checked) return checked.error();
 
   auto title = text_of(copied->title, kMaxNameBytes, what + "title", false);
   if (!title) return title.error();
@@ -101,6 +116,7 @@ Result<ToolDefinition> adopt_tool(const th_tool_def* source, std::size_t index, 
                                      .idempotent = has(TH_TOOL_IDEMPOTENT),
                                      .open_world = has(TH_TOOL_OPEN_WORLD),
                                      .non_blocking = has(TH_TOOL_NONBLOCKING),
+                                     .max_concurrency = has(TH_TOOL_SERIAL) ? 1 : copied->max_concurrency,
                                      .timeout = timeout.count() == 0 ? default_timeout : timeout,
                                      .sensitive = SensitiveMembers(input_root),
                                      .headers = std::move(*headers)},

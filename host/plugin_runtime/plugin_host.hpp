@@ -45,6 +45,7 @@ struct Tool {
   std::optional<JsonSchema> output_schema;
   bool read_only = false, destructive = false, idempotent = false, open_world = false;
   bool non_blocking = false;
+  unsigned max_concurrency = 0;  ///< calls at a time in an instance; 0: as many as there are workers
   std::chrono::milliseconds timeout{30'000};
   SensitiveMembers sensitive;     ///< which members of its arguments nobody may store
   HeaderMembers headers;          ///< which members of its arguments clients repeat in HTTP fields ("x-mcp-header")

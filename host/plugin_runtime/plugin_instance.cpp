@@ -164,6 +164,7 @@ ToolBinding& PluginInstance::bind(Tool& tool, th_handler handle, void* user) {
   binding.user = user;
   binding.timeout = tool.timeout;
   binding.runs_inline = tool.non_blocking;
+  binding.max_concurrency = tool.max_concurrency;
   tool.binding = &binding;
   return binding;
 }

@@ -134,6 +134,8 @@ struct ToolRunner::Job {
   /// Whoever moves it to kEnded answers the call; whoever moves it to kCommitting may commit.
   std::atomic<Phase> phase{Phase::kQueued};
   std::atomic<bool> deadline_passed{false};
+  /// Whose place at the tool's gate it has; guarded by the runner's mutex_.
+  Queue::Tenant* gate_tenant = nullptr;
 
   [[nodiscard]] bool advance(Phase from, Phase to) noexcept { return phase.compare_exchange_strong(from, to); }
   [[nodiscard]] bool end() noexcept { return phase.exchange(Phase::kEnded) != Phase::kEnded; }
@@ -145,13 +147,25 @@ struct ToolRunner::Worker {
   std::unique_ptr<storage::TenantConnection> database;
   th_call frame;
 
-  /// Who holds this worker; guarded by the runner's mutex_.
+  /// Who holds this worker, and the job that has a place at its gate; guarded by the runner's mutex_.
   Queue::Tenant* tenant = nullptr;
+  JobPtr gated;
 
   std::mutex mutex;  // guards what follows; held while the watchdog cancels, so that a cancel cannot hit the next call
   JobPtr job;
   Clock::time_point last_cancel;
   bool lost = false;
+};
+
+/// Of a tool that runs few calls at a time. A job that it lets through has a place until its handler has returned.
+struct ToolRunner::Gate {
+  Gate(unsigned most, std::size_t max_queued)
+      : limit(most),
+        outside({.waiting_of_tenant = max_queued, .waiting = max_queued * kTenantsInQueue, .running_of_tenant = most}) {
+  }
+  const unsigned limit;
+  unsigned inside = 0;
+  Queue outside;
 };
 
 ToolRunner::ToolRunner(th_host& host, Watchdog& watchdog, Config config)
@@ -244,36 +258,11 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
     // Two words, so that the function object does not allocate. finish() takes it away before the job can go.
     call->on_cancel = [job = job.get()] { job->runner.watchdog_.wake_by(Clock::time_point::min()); };
   }
-  enum class Refusal { kNone, kStopping, kQuarantined, kTenantBusy, kBusy, kNoThread } refused = Refusal::kNone;
   bool wake = false;
-  {
+  const auto refused = [&] {
     const std::lock_guard lock(mutex_);
-    if (stopping_.load()) {
-      refused = Refusal::kStopping;
-    } else if (quarantined_.load()) {
-      refused = Refusal::kQuarantined;
-    } else {
-      switch (auto item = job; queue_.push(call->caller->tenant_id, item)) {
-        case Queue::Pushed::kReady: {
-          wake = sleeping_ > 0;
-          const bool needs_worker = queue_.ready() > sleeping_ && workers_.size() < config_.workers;
-          if (needs_worker && !start_worker() && workers_.empty()) {
-            queue_.remove_if([&](const JobPtr& queued) { return queued == job; });
-            refused = Refusal::kNoThread;
-          }
-          break;
-        }
-        case Queue::Pushed::kNotReady:
-          break;
-        case Queue::Pushed::kTenantIsFull:
-          refused = Refusal::kTenantBusy;
-          break;
-        case Queue::Pushed::kFull:
-          refused = Refusal::kBusy;
-          break;
-      }
-    }
-  }
+    return line_up(job, wake);
+  }();
   switch (refused) {
     case Refusal::kNone:
       break;
@@ -297,6 +286,72 @@ void ToolRunner::enqueue(ToolCallPtr call, ToolBinding& binding) {
   if (wake) work_.notify_one();
   // A cancel from before on_cancel was set has called nothing.
   watchdog_.wake_by(call->cancelled.load() ? Clock::time_point::min() : job->deadline.at());
+}
+
+/// With mutex_ held. Lets the job wait for a worker, or first for its turn at the tool's gate.
+ToolRunner::Refusal ToolRunner::line_up(const JobPtr& job, bool& wake) {
+  if (stopping_.load()) return Refusal::kStopping;
+  if (quarantined_.load()) return Refusal::kQuarantined;
+  const auto tenant = job->call->caller->tenant_id;
+  if (const auto refused = room_for(tenant); refused != Refusal::kNone) return refused;
+  auto item = job;
+  Gate* const gate = job->binding.max_concurrency > 0 ? &gate_of(job->binding) : nullptr;
+  const auto pushed = gate != nullptr ? gate->outside.push(tenant, item) : queue_.push(tenant, item);
+  if (pushed == Queue::Pushed::kTenantIsFull) return Refusal::kTenantBusy;
+  if (pushed == Queue::Pushed::kFull) return Refusal::kBusy;
+  if (gate != nullptr) open(*gate);
+  if (pushed == Queue::Pushed::kNotReady || rouse_workers(&wake)) return Refusal::kNone;
+  const auto is_it = [&](const JobPtr& queued) { return queued == job; };
+  queue_.remove_if(is_it);
+  if (gate != nullptr) gate->outside.remove_if(is_it);
+  leave_gate(*job);
+  return Refusal::kNoThread;
+}
+
+/// With mutex_ held. What waits at gates counts with what waits for workers.
+ToolRunner::Refusal ToolRunner::room_for(TenantId tenant) const {
+  if (gates_.empty()) return Refusal::kNone;  // the queue sees to it
+  std::size_t of_tenant = queue_.waiting_of(tenant);
+  for (const auto& [binding, gate] : gates_) of_tenant += gate.outside.waiting_of(tenant);
+  if (of_tenant > 0 && waiting() >= config_.max_queued_calls * kTenantsInQueue) return Refusal::kBusy;
+  return of_tenant >= config_.max_queued_calls ? Refusal::kTenantBusy : Refusal::kNone;
+}
+
+ToolRunner::Gate& ToolRunner::gate_of(const ToolBinding& binding) {
+  return gates_.try_emplace(&binding, binding.max_concurrency, config_.max_queued_calls).first->second;
+}
+
+/// With mutex_ held. Lets through whose turn it is.
+void ToolRunner::open(Gate& gate) {
+  while (gate.inside < gate.limit && gate.outside.ready() > 0) {
+    auto [job, tenant] = gate.outside.pop();
+    ++gate.inside;
+    job->gate_tenant = tenant;
+    const auto id = job->call->caller->tenant_id;
+    queue_.push_accepted(id, job);
+  }
+}
+
+/// With mutex_ held. The next one of the tool may then be ready for a worker.
+void ToolRunner::leave_gate(Job& job) {
+  auto* const tenant = std::exchange(job.gate_tenant, nullptr);
+  if (tenant == nullptr) return;
+  auto& gate = gate_of(job.binding);
+  gate.outside.release(*tenant);
+  --gate.inside;
+  open(gate);
+}
+
+/// With mutex_ held. Wakes or starts a worker for what is ready; false when there is none and none can be had. With
+/// `wake` the caller wakes one, without the lock.
+bool ToolRunner::rouse_workers(bool* wake) {
+  if (queue_.ready() == 0) return true;
+  if (wake != nullptr)
+    *wake = sleeping_ > 0;
+  else if (sleeping_ > 0)
+    work_.notify_one();
+  const bool needs_worker = queue_.ready() > sleeping_ && workers_.size() < config_.workers;
+  return !needs_worker || start_worker() || !workers_.empty();
 }
 
 /// With mutex_ held. False when the system has no thread left to give.
@@ -338,6 +393,8 @@ void ToolRunner::work(const WorkerPtr& worker) {
     // Its place was given away when it overstayed; now it is no loss any more, and the plugin answers again.
     const std::lock_guard lock(mutex_);
     if (--lost_ == 0) quarantined_.store(false);
+    if (const auto gated = std::exchange(worker->gated, nullptr)) leave_gate(*gated);
+    if (!stopping_.load()) rouse_workers();
     return;
   }
 }
@@ -346,6 +403,9 @@ void ToolRunner::work(const WorkerPtr& worker) {
 ToolRunner::JobPtr ToolRunner::next_job(Worker& worker) {
   std::unique_lock lock(mutex_);
   if (auto* const tenant = std::exchange(worker.tenant, nullptr)) queue_.release(*tenant);
+  if (const auto gated = std::exchange(worker.gated, nullptr)) leave_gate(*gated);
+  // Its tenant and its gate may each have made one ready.
+  if (queue_.ready() > 1 && !ending_) rouse_workers();
   ++sleeping_;
   if (is_idle()) idle_.notify_all();
   work_.wait(lock, [this] { return ending_ || queue_.ready() > 0; });
@@ -353,6 +413,7 @@ ToolRunner::JobPtr ToolRunner::next_job(Worker& worker) {
   if (queue_.ready() == 0) return nullptr;
   JobPtr job;
   std::tie(job, worker.tenant) = queue_.pop();
+  if (job->gate_tenant != nullptr) worker.gated = job;
   return job;
 }
 
@@ -516,14 +577,18 @@ ToolRunner::Clock::time_point ToolRunner::sweep_queue(Clock::time_point now) {
   std::vector<JobPtr> ended;
   {
     const std::lock_guard lock(mutex_);
-    queue_.remove_if([&](const JobPtr& job) {
+    const auto leaves = [&](const JobPtr& job) {
       if (job->call->cancelled.load() || job->deadline.at() <= now) {
         ended.push_back(job);
         return true;
       }
       next = std::min(next, job->deadline.at());
       return false;
-    });
+    };
+    queue_.remove_if(leaves);
+    for (auto& [binding, gate] : gates_) gate.outside.remove_if(leaves);
+    for (const auto& job : ended) leave_gate(*job);
+    if (!ended.empty() && !stopping_.load()) rouse_workers();
   }
   for (const auto& job : ended)
     finish(*job,
@@ -589,7 +654,12 @@ void ToolRunner::answer_queued(Outcome outcome, std::string_view text) {
   std::vector<JobPtr> jobs;
   {
     const std::lock_guard lock(mutex_);
-    jobs = queue_.take_all();
+    for (auto& [binding, gate] : gates_) {
+      auto outside = gate.outside.take_all();
+      jobs.insert(jobs.end(), outside.begin(), outside.end());
+    }
+    for (auto& job : queue_.take_all()) jobs.push_back(std::move(job));
+    for (const auto& job : jobs) leave_gate(*job);
   }
   for (const auto& job : jobs) finish(*job, refusal(outcome, text));
 }
@@ -601,13 +671,20 @@ int ToolRunner::lost_workers() {
 
 /// With mutex_ held.
 bool ToolRunner::is_idle() const noexcept {
-  return queue_.waiting() == 0 && sleeping_ == workers_.size();
+  return waiting() == 0 && sleeping_ == workers_.size();
+}
+
+/// With mutex_ held. Calls that wait for a worker, or at a gate.
+std::size_t ToolRunner::waiting() const noexcept {
+  std::size_t count = queue_.waiting();
+  for (const auto& [binding, gate] : gates_) count += gate.outside.waiting();
+  return count;
 }
 
 PluginLoad ToolRunner::load() {
   const std::lock_guard lock(mutex_);
   return {.id = {},
-          .queued = queue_.waiting(),
+          .queued = waiting(),
           .running = workers_.size() - sleeping_ + inline_calls_.load(std::memory_order_relaxed),
           .workers = workers_.size(),
           .max_workers = config_.workers,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <toolhost/plugin.h>
@@ -35,6 +36,7 @@ struct ToolBinding {
   void* user = nullptr;
   std::size_t max_result_bytes = 0;  ///< 0: the runner's
   std::chrono::milliseconds timeout{0};
+  unsigned max_concurrency = 0;      ///< calls at a time; 0: as many as there are workers. Before the first call
   std::atomic<bool> runs_inline{false};
   /// Calls that are still to be measured closely, after one that took too long for a tool that never blocks.
   std::atomic<int> observed_calls{0};
@@ -44,7 +46,8 @@ struct ToolBinding {
 /// connection. Workers are started as they are needed, up to the configured number, and taken by tenants in turn. One
 /// tenant holds at most three quarters of them (at least one), even when nobody else calls: the last quarter is there
 /// for the tenant that comes next, who would otherwise wait until a call of the first one ends. Every call is answered
-/// exactly once, by whoever ends it first: its worker, or the watchdog when the handler overstays.
+/// exactly once, by whoever ends it first: its worker, or the watchdog when the handler overstays. Calls of a tool that
+/// runs few at a time wait at its gate until it is their turn, and only then for a worker.
 class ToolRunner final : public Watchdog::Watched {
  public:
   struct Config {
@@ -90,6 +93,7 @@ class ToolRunner final : public Watchdog::Watched {
   using Clock = Watchdog::Clock;
   struct Job;
   struct Worker;
+  struct Gate;
   using JobPtr = std::shared_ptr<Job>;
   using WorkerPtr = std::shared_ptr<Worker>;
   using Queue = FairQueue<JobPtr>;
@@ -97,6 +101,13 @@ class ToolRunner final : public Watchdog::Watched {
   void run_inline(ToolCallPtr& call, ToolBinding& binding);
   th_status call_inline(ToolCall& call, th_call& frame, ToolBinding& binding);
   void enqueue(ToolCallPtr call, ToolBinding& binding);
+  enum class Refusal { kNone, kStopping, kQuarantined, kTenantBusy, kBusy, kNoThread };
+  Refusal line_up(const JobPtr& job, bool& wake);
+  [[nodiscard]] Refusal room_for(TenantId tenant) const;
+  Gate& gate_of(const ToolBinding& binding);
+  void open(Gate& gate);
+  void leave_gate(Job& job);
+  bool rouse_workers(bool* wake = nullptr);
   bool start_worker();
   void work(const WorkerPtr& worker);
   JobPtr next_job(Worker& worker);
@@ -113,6 +124,7 @@ class ToolRunner final : public Watchdog::Watched {
   void give_up(const WorkerPtr& worker, const Job& job);
   void answer_queued(Outcome outcome, std::string_view text);
   [[nodiscard]] bool is_idle() const noexcept;
+  [[nodiscard]] std::size_t waiting() const noexcept;
 
   th_host& host_;
   Watchdog& watchdog_;
@@ -127,6 +139,7 @@ class ToolRunner final : public Watchdog::Watched {
   std::condition_variable work_;
   std::condition_variable idle_;
   Queue queue_;
+  std::unordered_map<const ToolBinding*, Gate> gates_;  // of those with a max_concurrency that were called
   std::vector<WorkerPtr> workers_;
   std::size_t sleeping_ = 0;
   Clock::time_point drained_by_ = Clock::time_point::max();

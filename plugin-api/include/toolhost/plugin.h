@@ -668,6 +668,10 @@ typedef struct th_metrics_api {
 /* A job: run also soon after a call or job of any plugin has written something for the tenant, on this host. What jobs
  * with this flag write does not count. */
 #define TH_TOOL_AFTER_WRITES (1u << 6)
+#if TH_ABI_TARGET >= 1
+/* One call at a time per instance: max_concurrency is 1. */
+#define TH_TOOL_SERIAL (1u << 7)
+#endif
 
 /* Runs one call of a tool. `instance`: from create(); `user`: from th_tool_def. `call` lives until this returns.
  *   TH_OK                  what was pushed is the result; the host checks it against output_schema and commits
@@ -695,6 +699,11 @@ typedef struct th_tool_def {
   uint32_t reserved_job; /* 0 */
 #if TH_ABI_TARGET >= 1
   const char* icons_json; /* MCP icons, a JSON array; may be NULL */
+  /* Calls of this tool that run at a time in an instance; 0: as many as there are workers. The others wait for their
+   * turn, tenant by tenant, and hold no worker meanwhile; their deadlines and cancels hold. A call counts until its
+   * handler has returned, even after its client was told that it timed out. Not for TH_TOOL_NONBLOCKING. */
+  uint32_t max_concurrency;
+  uint32_t reserved_limits; /* 0 */
 #endif
 } th_tool_def;
 

@@ -38,5 +38,12 @@ TEST_F(Workshop, CountsUnderItsOwnName) {
   EXPECT_EQ(families[1].samples.at(0).value, 7);
 }
 
+TEST_F(Workshop, RunsASerialToolOneCallAtATime) {
+  start({test_plugin("workshop")});
+  std::vector<Running> calls;
+  for (int i = 0; i < 100; ++i) calls.push_back(begin("step", "{}", TenantId{1 + i % 3}));
+  for (auto& call : calls) EXPECT_EQ(call.result.get().structured_json, R"({"overlapping":1})");
+}
+
 }  // namespace
 }  // namespace toolhost::plugin_runtime

@@ -1,6 +1,8 @@
 #include <toolhost/plugin.hpp>
 
+#include <atomic>
 #include <string>
+#include <thread>
 
 /// What plugins do beyond their database: secrets, metrics.
 class Workshop {
@@ -23,11 +25,26 @@ class Workshop {
     return {secret};
   }
 
+  struct Count {
+    int overlapping;
+  };
+  /// How many calls were in here at once.
+  Count step(toolhost::Call&) {
+    const int now = ++inside_;
+    std::this_thread::yield();
+    --inside_;
+    return {now};
+  }
+
  private:
+  std::atomic<int> inside_{0};
   toolhost::Metric used_, length_;
 };
 TH_FIELDS(Workshop::Name, field("name", &Workshop::Name::name, ""))
 TH_FIELDS(Workshop::Text, field("text", &Workshop::Text::text, ""))
 
+TH_FIELDS(Workshop::Count, field("overlapping", &Workshop::Count::overlapping, ""))
+
 TH_PLUGIN(Workshop, "workshop", "Workshop", "1.0.0",
-          tool<&Workshop::use_secret>("use_secret").description("Gives away a secret."))
+          tool<&Workshop::use_secret>("use_secret").description("Gives away a secret."),
+          tool<&Workshop::step>("step").description("One at a time.").serial())

@@ -54,6 +54,24 @@ struct Sample {
   ElfCard card;
 };
 
+TEST(AdoptDefinition, RefusesLimitsThatContradictThemselves) {
+  Sample sample;
+  sample.tool.flags = TH_TOOL_SERIAL;
+  EXPECT_EQ((*sample.adopt()).tools.at(0).tool.max_concurrency, 1U);
+  sample.tool.max_concurrency = 1;
+  EXPECT_EQ(sample.refusal(), "adopted");
+  sample.tool.max_concurrency = 2;
+  EXPECT_THAT(sample.refusal(), HasSubstr("TH_TOOL_SERIAL runs one call at a time, but max_concurrency is 2"));
+  sample.tool.flags = TH_TOOL_NONBLOCKING;
+  EXPECT_THAT(sample.refusal(), HasSubstr("cannot wait for its turn; drop TH_TOOL_NONBLOCKING, or max_concurrency"));
+  sample.tool.flags = TH_TOOL_NONBLOCKING | TH_TOOL_SERIAL;
+  sample.tool.max_concurrency = 0;
+  EXPECT_THAT(sample.refusal(), HasSubstr("drop TH_TOOL_NONBLOCKING, or TH_TOOL_SERIAL"));
+  sample.tool.flags = 0;
+  sample.tool.reserved_limits = 1;
+  EXPECT_THAT(sample.refusal(), HasSubstr("reserved_limits is not 0"));
+}
+
 TEST(AdoptDefinition, CopiesWhatAPluginDeclares) {
   Sample sample;
   sample.tool.flags = TH_TOOL_READ_ONLY | TH_TOOL_IDEMPOTENT;

@@ -55,6 +55,32 @@ class RecordedReports final : public observability::EventSink {
   std::vector<Report> reports_;
 };
 
+/// Opened once; handlers wait behind it.
+class Gate {
+ public:
+  void open() {
+    const std::lock_guard lock(mutex_);
+    is_open_ = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return is_open_; });
+  }
+  void wait_for_waiters(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = false;
+  int waiting_ = 0;
+};
+
 /// A tool whose handler is a C++ function, in a runner of its own without a database.
 class RunnerFixture {
  public:

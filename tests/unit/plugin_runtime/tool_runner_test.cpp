@@ -16,32 +16,6 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::Not;
 
-/// Opened once; handlers wait behind it.
-class Gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    is_open_ = true;
-    changed_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return is_open_; });
-  }
-  void wait_for_waiters(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_ >= count; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool is_open_ = false;
-  int waiting_ = 0;
-};
-
 th_status until_cancelled(th_call* call) {
   while (calls().cancelled(call) == 0) std::this_thread::yield();
   return TH_E_CANCELLED;

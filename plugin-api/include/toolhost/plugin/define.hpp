@@ -310,6 +310,10 @@ struct Tool {
 #if TH_ABI_TARGET >= 1
   /// MCP icons, a JSON array.
   Tool&& icons(const char* json) && { return set(def.icons_json, json); }
+  /// One call at a time; the others wait without a worker.
+  Tool&& serial() && { return flag(TH_TOOL_SERIAL); }
+  /// At most so many calls at a time.
+  Tool&& max_concurrency(std::uint32_t calls) && { return set(def.max_concurrency, calls); }
 #endif
   /// The longest that a call may take; otherwise the host's default holds.
   Tool&& timeout(std::uint32_t milliseconds) && { return set(def.timeout_ms, milliseconds); }
