@@ -121,7 +121,7 @@ constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
                                .now_us = core_now_us,
                                .new_uuid = core_new_uuid};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 14> kServices{{{TH_SVC_CALL, &call_table},
+constexpr std::array<std::pair<std::string_view, const void*>, 15> kServices{{{TH_SVC_CALL, &call_table},
                                                                               {TH_SVC_ARGS, &args_table},
                                                                               {TH_SVC_JSON, &json_table},
                                                                               {TH_SVC_DB, &database_table},
@@ -134,7 +134,8 @@ constexpr std::array<std::pair<std::string_view, const void*>, 14> kServices{{{T
                                                                               {TH_SVC_PROMPT, &prompt_table},
                                                                               {TH_SVC_COMPLETE, &complete_table},
                                                                               {TH_SVC_SECRETS, &secrets_table},
-                                                                              {TH_SVC_METRICS, &metrics_table}}};
+                                                                              {TH_SVC_METRICS, &metrics_table},
+                                                                              {TH_SVC_EXECUTOR, &executor_table}}};
 
 }  // namespace
 

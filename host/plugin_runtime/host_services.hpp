@@ -15,6 +15,7 @@
 #include "base/json.hpp"
 #include "observability/events.hpp"
 #include "plugin_runtime/catalog_news.hpp"
+#include "plugin_runtime/executor.hpp"
 #include "plugin_runtime/plugin_host.hpp"
 #include "plugin_runtime/plugin_metrics.hpp"
 #include "plugin_runtime/plugin_secrets.hpp"
@@ -79,6 +80,8 @@ struct th_host {
   void set_secrets(toolhost::plugin_runtime::PluginSecrets secrets) { secrets_ = std::move(secrets); }
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
 
+  /// Before create(); outlives the instance.
+  void set_executor(toolhost::plugin_runtime::Executor& executor) noexcept { executor_ = &executor; }
   /// Metrics are defined until here.
   void end_of_create() noexcept { takes_metrics_ = false; }
 
@@ -106,6 +109,7 @@ struct th_host {
   [[nodiscard]] const toolhost::plugin_runtime::PluginSecrets& secrets() const noexcept { return secrets_; }
   [[nodiscard]] toolhost::plugin_runtime::PluginMetrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] const toolhost::plugin_runtime::PluginMetrics& metrics() const noexcept { return metrics_; }
+  [[nodiscard]] toolhost::plugin_runtime::Executor* executor() const noexcept { return executor_; }
   [[nodiscard]] bool takes_metrics() const noexcept { return takes_metrics_; }
   [[nodiscard]] const std::vector<ReadableView>& readable_views() const noexcept { return readable_views_; }
 
@@ -117,6 +121,7 @@ struct th_host {
   toolhost::plugin_runtime::PluginSecrets secrets_;
   toolhost::plugin_runtime::PluginMetrics metrics_;
   std::atomic<bool> takes_metrics_{true};
+  toolhost::plugin_runtime::Executor* executor_ = nullptr;
   std::vector<ReadableView> readable_views_;
   std::shared_ptr<toolhost::plugin_runtime::TimeSource> time_;
   std::atomic<std::uint64_t> tenant_settings_number_{0};

@@ -135,9 +135,11 @@ std::optional<PluginInstance::Refused> PluginInstance::serve(const Views& views,
   host_.set_readable_views(std::move(readable));
   if (definition_.create != nullptr) {
     const BlackBoxScope scope(definition_.id, "(create)", sha256_);
-    if (const auto status = definition_.create(&host_, &instance_); status != TH_OK)
+    if (const auto status = definition_.create(&host_, &instance_); status != TH_OK) {
+      if (!runner_->stop(std::chrono::milliseconds(0))) leave_alive(shared_from_this());
       return refused("create", refusal("create() answered " + std::to_string(status) +
                                        "; the plugin's log lines before this one say why"));
+    }
   }
   host_.end_of_create();
   for (auto& [tool, handle, user] : definition_.tools) bind(tool, handle, user);
@@ -191,7 +193,7 @@ void PluginInstance::stop(std::chrono::milliseconds drain, std::chrono::millisec
   if (!quiet) {
     host_.report(observability::PluginIncident::kMisbehaved, left ? "quiesce" : "overstay",
                  left ? "quiesce() failed or overstayed: the instance is left alive"
-                      : "handlers have not returned: the instance is left alive");
+                      : "handlers or functions of the executor have not returned: the instance is left alive");
     leave_alive(shared_from_this());
   } else if (definition_.destroy != nullptr) {
     const BlackBoxScope scope(definition_.id, "(destroy)", "");

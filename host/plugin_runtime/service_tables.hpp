@@ -27,6 +27,7 @@ extern const th_prompt_api prompt_table;
 extern const th_complete_api complete_table;
 extern const th_secrets_api secrets_table;
 extern const th_metrics_api metrics_table;
+extern const th_executor_api executor_table;
 
 /// Of th_call_api, for the table of "toolhost.call/1".
 th_status call_content(th_call* call, const th_content* block) noexcept;

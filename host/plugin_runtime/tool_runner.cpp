@@ -174,7 +174,9 @@ ToolRunner::ToolRunner(th_host& host, Watchdog& watchdog, Config config)
       config_(std::move(config)),
       queue_({.waiting_of_tenant = config_.max_queued_calls,
               .waiting = config_.max_queued_calls * kTenantsInQueue,
-              .running_of_tenant = std::max<std::size_t>(std::size_t{config_.workers} * 3 / 4, 1)}) {}
+              .running_of_tenant = std::max<std::size_t>(std::size_t{config_.workers} * 3 / 4, 1)}) {
+  host_.set_executor(executor_);
+}
 
 ToolRunner::~ToolRunner() = default;
 
@@ -740,8 +742,9 @@ bool ToolRunner::stop(milliseconds drain) {
   lock.unlock();
   work_.notify_all();
   for (const auto& worker : workers) worker->thread.join();
+  const bool have_returned = executor_.stop(config_.lost_worker_grace);
   lock.lock();
-  return lost_ == 0 && inline_calls_.load() == 0;
+  return have_returned && lost_ == 0 && inline_calls_.load() == 0;
 }
 
 }  // namespace toolhost::plugin_runtime

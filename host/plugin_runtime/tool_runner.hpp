@@ -11,6 +11,7 @@
 
 #include <toolhost/plugin.h>
 
+#include "plugin_runtime/executor.hpp"
 #include "plugin_runtime/fair_queue.hpp"
 #include "plugin_runtime/host_services.hpp"
 #include "plugin_runtime/plugin_host.hpp"
@@ -76,7 +77,8 @@ class ToolRunner final : public Watchdog::Watched {
   /// As PluginHost::run().
   void run(ToolCallPtr call, ToolBinding& binding);
   /// Refuses new calls, waits for running ones for at most `drain`, then cancels them and waits for the grace period.
-  /// True when every handler has returned; false when some have not: then nothing of the plugin may be freed.
+  /// Then stops the executor, within another grace period. True when every handler and function has returned; false
+  /// when some have not: then nothing of the plugin may be freed.
   bool stop(std::chrono::milliseconds drain);
   /// A stop() that runs, or comes later, waits no longer than this from now. Any thread.
   void hasten(std::chrono::milliseconds drain);
@@ -129,6 +131,7 @@ class ToolRunner final : public Watchdog::Watched {
   th_host& host_;
   Watchdog& watchdog_;
   const Config config_;
+  Executor executor_{host_};
   void* instance_ = nullptr;
   std::weak_ptr<void> keep_alive_;
   std::atomic<bool> stopping_{false};

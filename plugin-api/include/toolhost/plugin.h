@@ -117,6 +117,11 @@ typedef struct th_value {
   } u;
 } th_value;
 
+#if TH_ABI_TARGET >= 1
+/* A function of the plugin and what it is called with. */
+typedef void (*th_fn)(void* context);
+#endif
+
 typedef char th_check_value_is_24_bytes[sizeof(th_value) == 24 ? 1 : -1];
 
 typedef struct th_host th_host; /* one per plugin instance */
@@ -613,6 +618,28 @@ typedef struct th_secrets_api {
    * wipes it. Keep no copy: it may be another one after a reload. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
   th_status (*get)(th_call* call, th_str name, th_str* out) TH_ON(worker);
 } th_secrets_api;
+
+/* ---- "toolhost.executor/1": threads of the host for what goes on beside handlers ---- */
+
+#define TH_SVC_EXECUTOR "toolhost.executor/1"
+
+#define TH_EXECUTOR_THREADS 4u        /* of one instance, started as they are needed */
+#define TH_EXECUTOR_MAX_WAITING 1024u /* functions of one instance that have not begun */
+
+/* Prefer it to threads of your own: the host knows when each function has returned, and waits for all before quiesce().
+ * A function that was taken runs exactly once, so that it can free its context. When the instance stops, its calls end
+ * first; then nothing more is taken, and what still waits runs at once. */
+typedef struct th_executor_api {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+
+  /* Runs fn(context) on a thread of the host, soon. TH_OK; TH_E_LIMIT (too many wait); TH_E_UNAVAILABLE (the instance
+   * stops, or the system has no thread): then it never runs. TH_E_MISUSE. */
+  th_status (*submit)(th_host* host, th_fn fn, void* context) TH_ON(any);
+
+  /* The same in `delay_us` microseconds, at most a day. TH_E_INVALID (negative or longer), too. */
+  th_status (*after)(th_host* host, int64_t delay_us, th_fn fn, void* context) TH_ON(any);
+} th_executor_api;
 
 /* ---- "toolhost.metrics/1": what the plugin counts, for the operator's Prometheus ---- */
 

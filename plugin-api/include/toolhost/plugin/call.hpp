@@ -1,6 +1,7 @@
 #pragma once
 #include <toolhost/plugin/client.hpp>
 #include <toolhost/plugin/error.hpp>
+#include <toolhost/plugin/guarded.hpp>
 #include <toolhost/plugin/services.hpp>
 #include <toolhost/plugin/sql.hpp>
 #include <toolhost/plugin/values.hpp>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -91,14 +93,38 @@ class Host {
     return views;
   }
 #if TH_ABI_TARGET >= 1
-  /// Declares a metric, in the constructor of the plugin's class only; th_metrics_api says what names and labels are like.
-  /// On a host without metrics it counts nothing. Throws Error when the host refuses it; its log says why.
+  /// Declares a metric, in the constructor of the plugin's class only; th_metrics_api says what names and labels are
+  /// like. On a host without metrics it counts nothing. Throws Error when the host refuses it; its log says why.
   [[nodiscard]] Metric counter(const char* name, const char* help,
                                std::initializer_list<const char*> labels = {}) const {
     return metric(TH_METRIC_COUNTER, name, help, labels);
   }
   [[nodiscard]] Metric gauge(const char* name, const char* help, std::initializer_list<const char*> labels = {}) const {
     return metric(TH_METRIC_GAUGE, name, help, labels);
+  }
+  /// Runs `function` on a thread of the host, soon, or in `delay_us` microseconds; what it throws is logged. False when
+  /// it was not taken, and was destroyed without running: the instance stops, or too many wait (th_executor_api).
+  template <class Function>
+  bool submit(Function function, std::int64_t delay_us = 0) const {
+    if (detail::services.executor == nullptr) return false;
+    struct Task {
+      th_host* host;
+      Function function;
+      static void run(void* context) noexcept {
+        const std::unique_ptr<Task> task(static_cast<Task*>(context));
+        detail::guarded(task->host, nullptr, [&]() -> th_status {
+          task->function();
+          return TH_OK;
+        });
+      }
+    };
+    auto task = std::make_unique<Task>(Task{host_, std::move(function)});
+    const auto& executor = *detail::services.executor;
+    const th_status status = delay_us > 0 ? executor.after(host_, delay_us, &Task::run, task.get())
+                                          : executor.submit(host_, &Task::run, task.get());
+    if (status != TH_OK) return false;
+    static_cast<void>(task.release());
+    return true;
   }
   /// These lists (TH_LIST_*) should be fetched again. From the constructor of the plugin's class until quiesce().
   void changed(std::uint32_t lists) const noexcept {

@@ -58,44 +58,6 @@ struct Instance {
   Class object;
 };
 
-inline void log_failure(th_host* host, th_call* call, const char* what) noexcept {
-  services.core->log(host, call, TH_LOG_ERROR, to_th(what), nullptr, 0);
-}
-
-/// Runs `body`, which returns a status, and turns whatever it throws into one: no exception reaches the host.
-template <class Body>
-th_status guarded(th_host* host, th_call* call, Body&& body) noexcept {
-  try {
-    return body();
-#if TH_ABI_TARGET >= 1
-  } catch (const Asked&) {
-    return TH_E_ASKED;
-#endif
-  } catch (const SqlError& error) {
-    // The client gets the host's text for the status; what the database said is for the log.
-    if (error.status() != TH_E_RETRY && error.status() != TH_E_CANCELLED && error.status() != TH_E_TIMEOUT) {
-      std::string record;
-      try {
-        record.append(error.sqlstate()).append(" ").append(error.what()).append(" ").append(error.detail());
-      } catch (...) {
-      }
-      log_failure(host, call, record.c_str());
-    }
-    return error.status();
-  } catch (const Error& error) {
-    if (call == nullptr) log_failure(host, call, error.what());
-    if (error.status() >= 0) return TH_E_INTERNAL;  // thrown by mistake: an exception is never a success
-    if (call == nullptr || error.status() == TH_E_RETRY) return error.status();
-    return services.call->fail(call, error.status(), to_th(error.message()));
-  } catch (const std::exception& error) {
-    log_failure(host, call, error.what());
-    return TH_E_INTERNAL;
-  } catch (...) {
-    log_failure(host, call, "the plugin threw something that is no std::exception");
-    return TH_E_INTERNAL;
-  }
-}
-
 /// What the host calls for one tool: decode, run, encode.
 template <class Class, auto kMethod>
 th_status run_tool(void* instance, void*, th_call* handle) {
@@ -431,7 +393,8 @@ class Definition {
     std::vector<const char*> used{TH_SVC_CALL,      database,          "?" TH_SVC_CONFIG,
                                   "?" TH_SVC_TOKEN, "?" TH_SVC_PEOPLE, "?" TH_SVC_READS};
 #if TH_ABI_TARGET >= 1
-    used.insert(used.end(), {"?" TH_SVC_CLIENT, "?" TH_SVC_CATALOG, "?" TH_SVC_SECRETS, "?" TH_SVC_METRICS});
+    used.insert(used.end(),
+                {"?" TH_SVC_CLIENT, "?" TH_SVC_CATALOG, "?" TH_SVC_SECRETS, "?" TH_SVC_METRICS, "?" TH_SVC_EXECUTOR});
     if (!prompts_.empty()) used.push_back(TH_SVC_PROMPT);
     used.push_back("?" TH_SVC_COMPLETE);
     def_.resources = keep_list(resources_);
@@ -473,6 +436,7 @@ th_status enter(const th_host_api* core, th_host* host, const th_plugin_def** ou
   services.complete = service<th_complete_api>(core, host, TH_SVC_COMPLETE);
   services.secrets = service<th_secrets_api>(core, host, TH_SVC_SECRETS);
   services.metrics = service<th_metrics_api>(core, host, TH_SVC_METRICS);
+  services.executor = service<th_executor_api>(core, host, TH_SVC_EXECUTOR);
 #endif
   return guarded(host, nullptr, [&]() -> th_status {
     if (services.definition == nullptr) services.definition = define();

@@ -25,6 +25,7 @@ struct Services {
   const th_complete_api* complete = nullptr;
   const th_secrets_api* secrets = nullptr;
   const th_metrics_api* metrics = nullptr;
+  const th_executor_api* executor = nullptr;
 #endif
   const th_plugin_def* definition = nullptr;  // keeps all metadata reachable for leak checkers
 };
