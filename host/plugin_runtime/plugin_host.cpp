@@ -198,7 +198,7 @@ class Host final : public PluginHost {
 
   [[nodiscard]] std::vector<observability::MetricFamily> metrics() const override {
     std::vector<observability::MetricFamily> all;
-    for (const auto& plugin : plugins_)
+    for (const auto& plugin : serving())
       for (auto& family : plugin->metrics()) all.push_back(std::move(family));
     return all;
   }
@@ -245,10 +245,10 @@ class Host final : public PluginHost {
 
   void stop(std::chrono::milliseconds drain) override {
     stopping_.store(true);
-    scheduler_->stop();
     const auto until = Deadline::after(drain);
     const auto left = [&] { return std::chrono::duration_cast<std::chrono::milliseconds>(until.left()); };
-    const std::lock_guard changing(change_mutex_);
+    const std::lock_guard changing(change_mutex_);  // a replacement that is being made is waited for
+    scheduler_->stop();
     {
       const std::lock_guard lock(mutex_);
       for (const auto& retired : retiring_)
