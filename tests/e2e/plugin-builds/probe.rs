@@ -1,4 +1,4 @@
-//! The plugin of tests/fixtures/abi-1.0/probe.c by the Rust crate, with the tools that the crate has services for.
+//! The plugin of tests/fixtures/abi-1.0/probe.c by the Rust crate: the same tools, which answer the same.
 use toolhost_plugin::{Call, Error, Level, Plugin, Tool, Value};
 
 const NOTES: &str = "create table notes (tenant_id integer not null default toolhost.tenant_id(), id uuid not null, \
@@ -35,16 +35,21 @@ fn write(call: &Call) -> Result<(), Error> {
         Value::Time(1_700_000_000_123_456),
         Value::Null,
     ];
-    let affected = call
-        .exec(
-            "insert into notes (id, title, flag, count, ratio, raw, doc, at, nothing) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            &values,
-        )
-        .map_err(|error| match error.sqlstate() {
-            Some("23505") => Error::conflict("There is a note of that title."),
-            _ => error,
-        })?;
+    let savepoint = call.savepoint()?;
+    let affected = call.exec(
+        "insert into notes (id, title, flag, count, ratio, raw, doc, at, nothing) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &values,
+    );
+    let affected = match affected {
+        Ok(affected) => affected,
+        Err(error) if error.sqlstate() == Some("23505") => {
+            savepoint.rollback()?;
+            return Err(Error::conflict("There is a note of that title."));
+        }
+        Err(error) => return Err(error),
+    };
+    savepoint.release()?;
     call.json(|out| out.i64("affected", affected))
 }
 
@@ -90,6 +95,41 @@ fn carry(call: &Call) -> Result<(), Error> {
     })
 }
 
+fn find_people(call: &Call) -> Result<(), Error> {
+    let found = call.people(call.str("/text")?)?;
+    call.json(|out| {
+        out.array("people", |people| {
+            for person in &found {
+                people.object(|member| {
+                    member.str("email", &person.email)?;
+                    member.str("name", &person.name)?;
+                    member.str("role", &person.role)
+                })?;
+            }
+            Ok(())
+        })
+    })
+}
+
+fn read_views(call: &Call) -> Result<(), Error> {
+    let views = call.host().readable_views()?;
+    call.json(|out| {
+        out.array("views", |list| {
+            for view in &views {
+                let count = match call.query(&format!("select count(*) from {}", view.sql_name), &[])?.next_row()? {
+                    Some(row) => row.i64(0)?,
+                    None => return Err(Error::internal("count(*) gave no row")),
+                };
+                list.object(|one| {
+                    one.str("plugin", &view.plugin)?;
+                    one.i64("titles", count)
+                })?;
+            }
+            Ok(())
+        })
+    })
+}
+
 fn who(call: &Call) -> Result<(), Error> {
     let info = call.info()?;
     call.json(|out| {
@@ -124,6 +164,8 @@ fn define(plugin: &mut Plugin) {
         )
         .migration("notes", NOTES)
         .exports("probe_titles")
+        .reads("*.probe_titles")
+        .reads("?absent.things")
         .tool(tool("rust_args", give_back).read_only().non_blocking().input_schema(
             r#"{"type":"object","properties":{"text":{"type":"string"},"count":{"type":"integer"},"ratio":{"type":"number"},"flag":{"type":"boolean"},"list":{"type":"array","items":{"type":"string"}},"more":{"type":"string"}},"required":["text","count","ratio","flag","list"],"additionalProperties":false}"#,
         ))
@@ -133,6 +175,8 @@ fn define(plugin: &mut Plugin) {
         .tool(tool("rust_token", carry).read_only().input_schema(
             r#"{"type":"object","properties":{"token":{"type":"string"}},"additionalProperties":false}"#,
         ))
+        .tool(tool("rust_people", find_people).read_only().input_schema(&one_text("text")))
+        .tool(tool("rust_views", read_views).read_only())
         .tool(tool("rust_who", who).read_only())
         .tool(tool("rust_refuse", refuse).read_only());
 }
