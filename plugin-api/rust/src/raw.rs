@@ -12,6 +12,9 @@ pub type th_status = i32;
 /// Runs one call: instance, user, call.
 pub type th_handler = Option<unsafe extern "C" fn(*mut c_void, *mut c_void, *mut th_call) -> th_status>;
 
+/// Runs once, with the context it was submitted with.
+pub type th_fn = Option<unsafe extern "C" fn(*mut c_void)>;
+
 /// One per plugin instance; opaque.
 #[repr(C)]
 pub struct th_host {
@@ -251,6 +254,24 @@ structs! {
         value: Option<unsafe extern "C" fn(*mut th_call, th_str) -> th_status>,
         total: Option<unsafe extern "C" fn(*mut th_call, i64) -> th_status>,
     }
+    struct th_secrets_api {
+        struct_size: u32,
+        reserved: u32,
+        get: Option<unsafe extern "C" fn(*mut th_call, th_str, *mut th_str) -> th_status>,
+    }
+    struct th_executor_api {
+        struct_size: u32,
+        reserved: u32,
+        submit: Option<unsafe extern "C" fn(*mut th_host, th_fn, *mut c_void) -> th_status>,
+        after: Option<unsafe extern "C" fn(*mut th_host, i64, th_fn, *mut c_void) -> th_status>,
+    }
+    struct th_metrics_api {
+        struct_size: u32,
+        reserved: u32,
+        define: Option<unsafe extern "C" fn(*mut th_host, u32, *const c_char, *const c_char, *const *const c_char, *mut u32) -> th_status>,
+        add: Option<unsafe extern "C" fn(*mut th_host, u32, f64, *const th_str, usize) -> th_status>,
+        set: Option<unsafe extern "C" fn(*mut th_host, u32, f64, *const th_str, usize) -> th_status>,
+    }
     struct th_tool_def {
         struct_size: u32,
         flags: u32,
@@ -267,6 +288,8 @@ structs! {
         interval_ms: u32,
         reserved_job: u32,
         icons_json: *const c_char,
+        max_concurrency: u32,
+        reserved_limits: u32,
     }
     struct th_resource_def {
         struct_size: u32,
@@ -378,6 +401,17 @@ constants! {
     TH_E_TIMEOUT: i32 = -6;
     TH_E_UNAVAILABLE: i32 = -5;
     TH_E_UNSUPPORTED: i32 = -10;
+    TH_EXECUTOR_MAX_WAITING: u32 = 1024;
+    TH_EXECUTOR_THREADS: u32 = 4;
+    TH_METRIC_COUNTER: u32 = 1;
+    TH_METRIC_GAUGE: u32 = 2;
+    TH_METRIC_MAX_DEFINED: u32 = 64;
+    TH_METRIC_MAX_LABELS: u32 = 8;
+    TH_METRIC_MAX_SERIES: u32 = 200;
+    TH_SVC_EXECUTOR: &str = "toolhost.executor/1";
+    TH_SVC_METRICS: &str = "toolhost.metrics/1";
+    TH_SVC_SECRETS: &str = "toolhost.secrets/1";
+    TH_TOOL_SERIAL: u32 = 1 << 7;
     TH_J_ABSENT: i32 = 0;
     TH_J_ARRAY: i32 = 6;
     TH_J_BOOL: i32 = 2;
