@@ -446,6 +446,15 @@ impl Call {
         setting(status, pointer, || Ok(unsafe { text_of(out) }?.to_string()))
     }
 
+    /// A secret that the configuration grants the plugin by this name. The host wipes it when the handler has returned, so
+    /// keep no copy. `TH_E_DENIED` when it is not granted.
+    pub fn secret(&self, name: &str) -> Result<&str, Error> {
+        let table = needed(self.tables.secrets, raw::TH_SVC_SECRETS)?;
+        let mut out = NO_STR;
+        self.check(unsafe { function!((*table).get)(self.raw, to_th(name), &mut out) })?;
+        unsafe { text_of(out) }
+    }
+
     /// A token that a client carries and cannot change, such as a cursor. It can be read by whoever holds it.
     pub fn seal(&self, data: &[u8]) -> Result<String, Error> {
         let mut token = NO_STR;

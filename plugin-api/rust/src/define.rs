@@ -1,3 +1,4 @@
+use crate::beside::{KeptMetric, Metric};
 use crate::call::{to_th, Call, Host, Level};
 use crate::error::Error;
 use crate::offers::{Prompt, Resource};
@@ -7,6 +8,7 @@ use std::ffi::CString;
 use std::mem::size_of;
 use std::os::raw::{c_char, c_void};
 use std::ptr::null;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 type Handler = Box<dyn Fn(&Call) -> Result<(), Error> + Send + Sync>;
 type LoadHook = Box<dyn Fn(&Host) -> Result<(), Error> + Send + Sync>;
@@ -115,6 +117,15 @@ impl Tool {
     pub fn after_writes(self) -> Tool {
         self.flag(raw::TH_TOOL_AFTER_WRITES)
     }
+    /// One call at a time per instance.
+    pub fn serial(self) -> Tool {
+        self.flag(raw::TH_TOOL_SERIAL)
+    }
+    /// So many calls at a time; 0: as many as there are workers.
+    pub fn max_concurrency(mut self, calls: u32) -> Tool {
+        self.def.max_concurrency = calls;
+        self
+    }
     /// 0: the host's default.
     pub fn timeout_ms(mut self, timeout_ms: u32) -> Tool {
         self.def.timeout_ms = timeout_ms;
@@ -139,6 +150,7 @@ pub struct Plugin {
     shared_tables: Vec<String>,
     exports: Vec<String>,
     reads: Vec<String>,
+    metrics: Vec<KeptMetric>,
     on_create: Option<LoadHook>,
 }
 
@@ -162,6 +174,11 @@ impl Plugin {
     }
     pub fn prompt(&mut self, prompt: Prompt) -> &mut Plugin {
         self.prompts.push(prompt);
+        self
+    }
+    /// A counter or gauge; declared before `on_create` runs.
+    pub fn metric(&mut self, metric: &'static Metric) -> &mut Plugin {
+        self.metrics.push(KeptMetric::new(metric));
         self
     }
     /// The next step of the plugin's tables; the first is version 1. One that has run anywhere must not change.
@@ -218,14 +235,18 @@ impl Plugin {
         def.reads = keep_texts(&self.reads);
         def.create = Some(create);
         def.destroy = Some(destroy);
-        if let Some(hook) = self.on_create {
-            ON_CREATE.store(Box::into_raw(Box::new(hook)), std::sync::atomic::Ordering::Release);
-        }
+        let at_create = AtCreate { metrics: self.metrics, hook: self.on_create };
+        AT_CREATE.store(Box::into_raw(Box::new(at_create)), Ordering::Release);
         Box::leak(Box::new(def))
     }
 }
 
-static ON_CREATE: std::sync::atomic::AtomicPtr<LoadHook> = std::sync::atomic::AtomicPtr::new(std::ptr::null_mut());
+/// What is done for each instance.
+struct AtCreate {
+    metrics: Vec<KeptMetric>,
+    hook: Option<LoadHook>,
+}
+static AT_CREATE: AtomicPtr<AtCreate> = AtomicPtr::new(std::ptr::null_mut());
 
 /// One plugin in service. What the host passes to handlers points at it.
 struct Instance {
@@ -235,9 +256,11 @@ struct Instance {
 unsafe extern "C" fn create(host: *mut th_host, out: *mut *mut c_void) -> th_status {
     let tables = current_tables();
     guard(tables, host, std::ptr::null_mut(), || {
-        let hook = ON_CREATE.load(std::sync::atomic::Ordering::Acquire);
-        if !hook.is_null() {
-            unsafe { (*hook)(&Host { raw: host, tables }) }?;
+        let handle = Host { raw: host, tables };
+        let at_create = unsafe { &*AT_CREATE.load(Ordering::Acquire) };
+        at_create.metrics.iter().try_for_each(|metric| metric.define(&handle))?;
+        if let Some(hook) = &at_create.hook {
+            hook(&handle)?;
         }
         unsafe { *out = Box::into_raw(Box::new(Instance { host })).cast() };
         Ok(())

@@ -33,6 +33,9 @@ macro_rules! function {
     };
 }
 
+mod beside;
+#[cfg(test)]
+mod beside_test;
 mod call;
 mod define;
 mod error;
@@ -43,6 +46,7 @@ mod offers;
 pub mod raw;
 mod sql;
 
+pub use beside::Metric;
 pub use call::{Call, Host, Info, Level, Person, ReadableView};
 pub use define::{Plugin, Tool};
 pub use error::Error;
@@ -61,7 +65,7 @@ pub(crate) const ABI_MINOR: u32 = 1;
 pub(crate) const ABI_MINOR_REQUIRED: u32 = 0;
 
 const BUILT_WITH: &str = env!("TOOLHOST_PLUGIN_BUILT_WITH");
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 15] = [
     raw::TH_SVC_CALL,
     raw::TH_SVC_ARGS,
     raw::TH_SVC_JSON,
@@ -75,6 +79,9 @@ const SERVICES: [&str; 12] = [
     "?toolhost.catalog/1",
     "?toolhost.prompt/1",
     "?toolhost.complete/1",
+    "?toolhost.secrets/1",
+    "?toolhost.executor/1",
+    "?toolhost.metrics/1",
 ];
 
 /// Declares the plugin: its card, its entry, and the function `define(&mut Plugin)` that says what it offers. Once, at
@@ -162,6 +169,9 @@ pub(crate) struct Tables {
     pub catalog: *const raw::th_catalog_api,
     pub prompt: *const raw::th_prompt_api,
     pub complete: *const raw::th_complete_api,
+    pub secrets: *const raw::th_secrets_api,
+    pub executor: *const raw::th_executor_api,
+    pub metrics: *const raw::th_metrics_api,
 }
 // Functions and numbers that nobody writes.
 unsafe impl Sync for Tables {}
@@ -249,6 +259,9 @@ pub unsafe fn enter(
         catalog: service(raw::TH_SVC_CATALOG).cast(),
         prompt: service(raw::TH_SVC_PROMPT).cast(),
         complete: service(raw::TH_SVC_COMPLETE).cast(),
+        secrets: service(raw::TH_SVC_SECRETS).cast(),
+        executor: service(raw::TH_SVC_EXECUTOR).cast(),
+        metrics: service(raw::TH_SVC_METRICS).cast(),
     }));
     TABLES.store(tables as *const Tables as *mut Tables, Ordering::Release);
     guard(tables, host, std::ptr::null_mut(), || {
