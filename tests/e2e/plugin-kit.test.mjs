@@ -204,13 +204,19 @@ describe('plugin kit', { timeout: 600_000 }, () => {
     const { directory } = await newPlugin(t, 'rust');
     await cp(join(SOURCE_DIR, 'tests/e2e/plugin-kit/everything.rs'), join(directory, 'src/lib.rs'));
     await build('rust', directory);
+    const secret = join(directory, 'secret');
+    await writeFile(secret, 'sesame', { mode: 0o600 });
     const many = [...Array(40).keys()]; // more people than the crate first makes room for
     const host = await Host.start(t, {
       binary: toolhost,
       config: JSON.stringify({
         plugins: [
           { file: 'tickets.so' },
-          { file: join(directory, LANGUAGES.rust.file), settings: { greeting: 'hello' } },
+          {
+            file: join(directory, LANGUAGES.rust.file),
+            settings: { greeting: 'hello' },
+            secrets: { token: `file:${secret}` },
+          },
         ],
         tenants: [
           { name: 'demo', members: many.map((n) => ({ email: `p${n}@example.com`, name: `${n ? 'Ben' : 'Ana'} ${n}` })) },
@@ -246,6 +252,13 @@ describe('plugin kit', { timeout: 600_000 }, () => {
       people: 40,
       views: ['tickets "tickets"."search_documents"'],
     });
+
+    assert.deepEqual(await structured('kit_beside'), { denied: true, secret: 6 });
+    for (const words of ['beside the handler', 'contained on purpose', 'failed on purpose'])
+      await eventually(`the log has "${words}"`, () => host.log.includes(words));
+    const metrics = await (await fetch(`${host.url}/metrics`)).text();
+    assert.match(metrics, /^toolhost_plugin_kit_stock_sold_total\{[^}]*kind="book"[^}]*\} 2$/m);
+    assert.match(metrics, /^toolhost_plugin_kit_stock_left(\{\})? 7$/m);
 
     const failed = await session.callTool('kit_wrong_sql', {});
     assert.equal(failed.isError, true);

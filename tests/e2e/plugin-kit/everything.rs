@@ -1,5 +1,7 @@
 //! What the crate offers beside the template's greet and list, for plugin-kit.test.mjs.
-use toolhost_plugin::{raw, Call, Completing, Error, Level, Plugin, Prompt, Prompting, Reading, Resource, Tool, Value};
+use toolhost_plugin::{
+    raw, Call, Completing, Error, Level, Metric, Plugin, Prompt, Prompting, Reading, Resource, Tool, Value,
+};
 
 /// Every kind of value, as a parameter and back.
 fn values(call: &Call) -> Result<(), Error> {
@@ -103,6 +105,24 @@ fn others(call: &Call) -> Result<(), Error> {
     })
 }
 
+static SOLD: Metric = Metric::counter("sold_total", "Things sold.", &["kind"]);
+static LEFT: Metric = Metric::gauge("left", "Things left.", &[]);
+
+fn beside(call: &Call) -> Result<(), Error> {
+    SOLD.add(call.host(), 2.0, &["book"])?;
+    LEFT.set(call.host(), 7.0, &[])?;
+    call.host().submit(|host| {
+        host.log(Level::Info, "beside the handler", &[]);
+        panic!("contained on purpose")
+    })?;
+    call.host().submit_after(1_000, |_| Err(Error::internal("failed on purpose")))?;
+    let denied = call.secret("nothing").map_err(|error| error.status()) == Err(raw::TH_E_DENIED);
+    call.json(|out| {
+        out.bool("denied", denied)?;
+        out.i64("secret", call.secret("token")?.len() as i64)
+    })
+}
+
 fn content(call: &Call) -> Result<(), Error> {
     call.progress(1.0, 2.0, "half")?;
     call.text("see")?;
@@ -158,6 +178,9 @@ fn define(plugin: &mut Plugin) {
         .tool(tool("kit_token", token).read_only())
         .tool(tool("kit_wrong_sql", wrong_sql))
         .tool(tool("kit_savepoints", savepoints))
+        .metric(&SOLD)
+        .metric(&LEFT)
+        .tool(tool("kit_beside", beside).serial())
         .tool(tool("kit_others", others).read_only())
         .reads("?kit.stock.nothing")
         .reads("*.search_documents")
