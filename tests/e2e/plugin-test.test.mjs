@@ -294,6 +294,9 @@ describe('the shipped plugins', () => {
     assert.equal(only.code, 2);
     assert.match(only.stderr, /there is no case 'b'/);
     assert.equal((await toolhost(['plugin', 'test', TICKETS])).code, 2);
+    const further = await (await casesIn(t, 'plugins: [{file: none.so}]\ncases: []\n')).test();
+    assert.equal(further.code, 2);
+    assert.match(further.stderr, /cases\.yaml:1:11: there is no plugin '.*none\.so'; its file is looked for from/);
     const noFile = await toolhost(['plugin', 'test', TICKETS, join(its.directory, 'none.yaml')]);
     assert.equal(noFile.code, 2);
     assert.match(noFile.stderr, /none\.yaml: cannot be read/);

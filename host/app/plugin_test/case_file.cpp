@@ -373,7 +373,14 @@ LoadedTestFile load_test_file(const fs::path& file) {
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > kMaxConfigBytes) return refused("is larger than 1 MiB; make two files of it");
-  return parse_test_file(text, file.string(), file.parent_path());
+  auto loaded = parse_test_file(text, file.string(), file.parent_path());
+  for (const auto& plugin : loaded.file.plugins) {
+    if (fs::exists(plugin.file, ignored)) continue;
+    loaded.problems.push_back({plugin.place.file, plugin.place.line, plugin.place.column,
+                               "there is no plugin " + in_quotes(plugin.file.string()) +
+                                   "; its file is looked for from the directory of the cases"});
+  }
+  return loaded;
 }
 
 }  // namespace toolhost::app
