@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -29,9 +30,16 @@ class GoldenFile {
   explicit GoldenFile(std::filesystem::path path) : path_(std::move(path)) {}
   [[nodiscard]] Result<std::string> text() const;
 
+  /// Of names such as "2. call x": in the order of their numbers.
+  struct ByNumber {
+    bool operator()(const std::string& left, const std::string& right) const {
+      return std::pair(left.find('.'), std::string_view(left)) < std::pair(right.find('.'), std::string_view(right));
+    }
+  };
+
   std::filesystem::path path_;
   std::string stored_;
-  std::map<std::string, std::map<std::string, std::string>> cases_;
+  std::map<std::string, std::map<std::string, std::string, ByNumber>> cases_;
 };
 
 }  // namespace toolhost::app

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace toolhost::app {
 namespace {
@@ -153,6 +154,16 @@ TEST_F(GoldenFileTest, KeepsWhatStepsAskFor) {
   last.keep_only({});
   ASSERT_TRUE(last.save());
   EXPECT_FALSE(fs::exists(last.path())) << "nothing is left in it";
+}
+
+TEST_F(GoldenFileTest, StepsStandInTheirOrder) {
+  auto golden = GoldenFile::load(cases).value();
+  for (const auto* step : {"10. call x", "2. call y", "1. read a.b"}) golden.set("a", step, "1");
+  ASSERT_TRUE(golden.save());
+  std::ifstream in(golden.path());
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  EXPECT_LT(text.find("1. read"), text.find("2. call"));
+  EXPECT_LT(text.find("2. call"), text.find("10. call"));
 }
 
 TEST_F(GoldenFileTest, RefusesAFileThatIsNone) {

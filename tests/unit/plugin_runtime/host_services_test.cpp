@@ -46,6 +46,29 @@ TEST(HostServices, MakesSortedVersion7Uuids) {
   EXPECT_NEAR(static_cast<double>(ms), static_cast<double>(host_api().now_us(nullptr)) / 1000, 1000);
 }
 
+TEST(HostServices, TimeAndIdsMayComeFromATest) {
+  const SteppedTime::Moment start{std::chrono::sys_days{std::chrono::year(2026) / 3 / 1}};
+  const auto start_us = start.time_since_epoch().count();
+  RunnerFixture fixture({});
+  const auto time = std::make_shared<SteppedTime>(start, 1);
+  fixture.host.set_time(time);
+  EXPECT_EQ(host_api().now_us(&fixture.host), start_us);
+  const auto id = host_api().new_uuid(&fixture.host);
+  time->set(start, 1);
+  EXPECT_EQ(std::memcmp(host_api().new_uuid(&fixture.host).b, id.b, sizeof(id.b)), 0);
+  fixture.tool.input_schema = *JsonSchema::compile(R"({"type":"object"})");
+  fixture.run(
+      [&](th_call* call) {
+        th_call_info info{};
+        info.struct_size = sizeof(info);
+        EXPECT_EQ(calls().info(call, &info), TH_OK);
+        EXPECT_GT(info.deadline_us, start_us);
+        EXPECT_LE(info.deadline_us, start_us + std::chrono::microseconds(fixture.tool.timeout).count());
+        return TH_OK;
+      },
+      "{}");
+}
+
 TEST(CallService, TellsWhoCalls) {
   with_call("{}", [](th_call* call) {
     th_call_info info{};
