@@ -49,7 +49,8 @@ describe('the template, as the package describes it', () => {
     const settings = ['-DCMAKE_CXX_COMPILER=clang++-19', `-DCMAKE_PREFIX_PATH=${sdk}`, '-G', 'Ninja'];
     await must('cmake', '-S', source, '-B', build, ...settings);
     await must('cmake', '--build', build);
-    plugin = join(build, 'hello.so');
+    const [file] = (await readdir(build)).filter((name) => name.endsWith('.so'));
+    plugin = join(build, file);
     const readme = await readFile(join(SOURCE_DIR, 'plugin-api/README.md'), 'utf8');
     [, example] = readme.match(/## Test it\n[^]*?```yaml\n([^]*?)```/);
   });
@@ -58,7 +59,7 @@ describe('the template, as the package describes it', () => {
     const its = await casesIn(t, example, plugin);
     const first = await its.test();
     assert.equal(first.code, 1, first.stderr);
-    assert.match(first.stdout, /step 4, call hello_list: nobody has accepted this answer yet; --update does/);
+    assert.match(first.stdout, /step 4, call \w*hello_list: nobody has accepted this answer yet; --update does/);
     assert.match(first.stdout, /"greeted_at": "2026-03-01T09:00:00Z"/, 'the database has the clock of the cases');
     assert.equal(summary(first), '2 passed, 1 failed');
 
@@ -74,10 +75,10 @@ describe('the template, as the package describes it', () => {
   });
 
   test('a plugin that takes no settings is told where they stand', async (t) => {
-    const its = await casesIn(t, 'settings: {colour: red}\ncases:\n- {name: a, steps: [{call: hello_list}]}\n', plugin);
+    const its = await casesIn(t, 'settings: {colour: red}\ncases: []\n', plugin);
     const result = await its.test();
     assert.equal(result.code, 2);
-    assert.match(result.stderr, /cases\.yaml:1:11: settings of hello: it takes no settings; remove them/);
+    assert.match(result.stderr, /cases\.yaml:1:11: settings of [\w.]*hello: it takes no settings; remove them/);
   });
 });
 
