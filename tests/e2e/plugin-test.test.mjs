@@ -295,6 +295,7 @@ describe('the shipped plugins', () => {
     assert.equal(only.code, 2);
     assert.match(only.stderr, /there is no case 'b'/);
     assert.equal((await toolhost(['plugin', 'test', TICKETS])).code, 2);
+    assert.match((await toolhost(['plugin', 'test', '--help'])).stdout, /CASES\.golden\.json[^]*Exit codes: 0 all passed/);
     const further = await (await casesIn(t, 'plugins: [{file: none.so}]\ncases: []\n')).test();
     assert.equal(further.code, 2);
     assert.match(further.stderr, /cases\.yaml:1:11: there is no plugin '.*none\.so'; its file is looked for from/);
