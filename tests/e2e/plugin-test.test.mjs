@@ -1,4 +1,4 @@
-// `toolhost plugin test`: an author's cases against the template and the shipped plugins, as their shell and CI run them.
+// `toolhost plugin test`: an author's cases against the template and the shipped plugins, as a shell and CI run them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
@@ -133,7 +133,7 @@ cases:
   - name: resources
     steps:
       - read: test://static-text
-        expect: {contents: [{uri: "$any", mimeType: text/plain, text: This is the content of the static text resource.}]}
+        expect: {contents: [{uri: "$any", mimeType: text/plain, text: /^This is the content of the static text/}]}
       - read: test://template/17/data
         expect: {contents: $any}
         capture: {uri: /contents/0/uri}
@@ -295,7 +295,8 @@ describe('the shipped plugins', () => {
     assert.equal(only.code, 2);
     assert.match(only.stderr, /there is no case 'b'/);
     assert.equal((await toolhost(['plugin', 'test', TICKETS])).code, 2);
-    assert.match((await toolhost(['plugin', 'test', '--help'])).stdout, /CASES\.golden\.json[^]*Exit codes: 0 all passed/);
+    const help = await toolhost(['plugin', 'test', '--help']);
+    assert.match(help.stdout, /CASES\.golden\.json[^]*Exit codes: 0 all passed/);
     const further = await (await casesIn(t, 'plugins: [{file: none.so}]\ncases: []\n')).test();
     assert.equal(further.code, 2);
     assert.match(further.stderr, /cases\.yaml:1:11: there is no plugin '.*none\.so'; its file is looked for from/);
