@@ -116,8 +116,8 @@ protocol::McpConfig copy_of(const protocol::McpConfig& config) {
 }
 
 plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig& config) {
-  const auto& [plugins, trust, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level,
-               time] = config;
+  const auto& [plugins, trust, job_callers, store, workers, queued, timeout, grace, lost, result, sealing_key, level, time,
+               offer] = config;
   return {.plugins = plugins,
           .trust = trust,
           .job_callers = job_callers,
@@ -130,7 +130,8 @@ plugin_runtime::PluginHostConfig copy_of(const plugin_runtime::PluginHostConfig&
           .max_result_bytes = result,
           .sealing_key = Secret(std::string(sealing_key.reveal())),
           .log_level = level,
-          .time = time};
+          .time = time,
+          .offer = offer};
 }
 
 void print_welcome(const HostConfig& config, const ListeningOn& listening, const std::optional<FirstKey>& first_key) {

@@ -335,6 +335,8 @@ class Scratch final : public ScratchHost {
     wanted.sealing_key = Secret(std::string(32, 's'));  // the same in every run, so that what it seals is, too
     wanted.log_level = config.log_level;
     wanted.time = time_;
+    wanted.lost_worker_grace = config.lost_worker_grace;
+    wanted.offer = std::move(config.offer);
     auto plugins = PluginHost::start(std::move(wanted), address_, events_);
     if (!plugins) return plugins.error();
     plugins_ = std::move(*plugins);

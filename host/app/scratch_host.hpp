@@ -40,6 +40,8 @@ class ScratchHost {
     bool steps_time = false;
     bool keep = false;  ///< leaves directory(), which is a data directory of Toolhost then
     observability::Severity log_level = observability::Severity::kWarning;  ///< of the plugins' log records
+    std::chrono::milliseconds lost_worker_grace{5'000};                     ///< as PluginHostConfig has it
+    plugin_runtime::PluginOffer offer;
   };
   /// Within seconds. kInvalidArgument when a plugin was refused, with its file, the reason and the cure; kUnavailable
   /// when there is no PostgreSQL to start, or it cannot be reached.

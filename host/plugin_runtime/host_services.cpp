@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -45,8 +46,13 @@ void append_log_text(std::string& out, std::string_view text, const PluginSecret
   for (const char c : text) out += static_cast<unsigned char>(c) < 0x80 ? c : '?';
 }
 
-const void* core_get_service(th_host*, const char* id) noexcept {
-  return id == nullptr ? nullptr : toolhost::plugin_runtime::find_service({id, strnlen(id, 256)});
+const void* core_get_service(th_host* host, const char* id) noexcept {
+  if (id == nullptr) return nullptr;
+  const std::string_view name(id, strnlen(id, 256));
+  if (host == nullptr) return toolhost::plugin_runtime::find_service(name);
+  const auto& [minor, withheld] = host->offer();
+  if (std::find(withheld.begin(), withheld.end(), name) != withheld.end()) return nullptr;
+  return toolhost::plugin_runtime::find_service(name, minor);
 }
 
 void core_log(th_host* host, th_call* call, int32_t level, th_str message, const th_str* pairs, size_t count) noexcept {
@@ -111,31 +117,50 @@ th_uuid core_new_uuid(th_host* host) noexcept {
   return as_c(toolhost::plugin_runtime::uuid_v7(ticks, random_bits()));
 }
 
-constexpr th_host_api kHostApi{.struct_size = sizeof(th_host_api),
-                               .abi_minor = TH_ABI_MINOR,
-                               .product = "Toolhost",
-                               .version = TOOLHOST_VERSION,
-                               .get_service = core_get_service,
-                               .log = core_log,
-                               .log_enabled = core_log_enabled,
-                               .now_us = core_now_us,
-                               .new_uuid = core_new_uuid};
+constexpr th_host_api host_api_of(std::uint32_t minor) {
+  return {.struct_size = sizeof(th_host_api),
+          .abi_minor = minor,
+          .product = "Toolhost",
+          .version = TOOLHOST_VERSION,
+          .get_service = core_get_service,
+          .log = core_log,
+          .log_enabled = core_log_enabled,
+          .now_us = core_now_us,
+          .new_uuid = core_new_uuid};
+}
+constexpr std::array<th_host_api, TH_ABI_MINOR + 1> kHostApis{host_api_of(0), host_api_of(1)};
 
-constexpr std::array<std::pair<std::string_view, const void*>, 15> kServices{{{TH_SVC_CALL, &call_table},
-                                                                              {TH_SVC_ARGS, &args_table},
-                                                                              {TH_SVC_JSON, &json_table},
-                                                                              {TH_SVC_DB, &database_table},
-                                                                              {TH_SVC_CONFIG, &config_table},
-                                                                              {TH_SVC_TOKEN, &token_table},
-                                                                              {TH_SVC_PEOPLE, &people_table},
-                                                                              {TH_SVC_READS, &reads_table},
-                                                                              {TH_SVC_CLIENT, &client_table},
-                                                                              {TH_SVC_CATALOG, &catalog_table},
-                                                                              {TH_SVC_PROMPT, &prompt_table},
-                                                                              {TH_SVC_COMPLETE, &complete_table},
-                                                                              {TH_SVC_SECRETS, &secrets_table},
-                                                                              {TH_SVC_METRICS, &metrics_table},
-                                                                              {TH_SVC_EXECUTOR, &executor_table}}};
+/// Of minor 0: what came later is not there, also for who does not ask.
+const th_call_api& first_call_table() {
+  static const th_call_api table = [] {
+    th_call_api first{};
+    std::memcpy(&first, &call_table, offsetof(th_call_api, content));
+    first.struct_size = offsetof(th_call_api, content);
+    return first;
+  }();
+  return table;
+}
+
+struct Service {
+  std::string_view id;
+  const void* table;
+  std::uint32_t since;  // minor
+};
+constexpr std::array<Service, 15> kServices{{{TH_SVC_CALL, &call_table, 0},
+                                             {TH_SVC_ARGS, &args_table, 0},
+                                             {TH_SVC_JSON, &json_table, 0},
+                                             {TH_SVC_DB, &database_table, 0},
+                                             {TH_SVC_CONFIG, &config_table, 0},
+                                             {TH_SVC_TOKEN, &token_table, 0},
+                                             {TH_SVC_PEOPLE, &people_table, 0},
+                                             {TH_SVC_READS, &reads_table, 0},
+                                             {TH_SVC_CLIENT, &client_table, 1},
+                                             {TH_SVC_CATALOG, &catalog_table, 1},
+                                             {TH_SVC_PROMPT, &prompt_table, 1},
+                                             {TH_SVC_COMPLETE, &complete_table, 1},
+                                             {TH_SVC_SECRETS, &secrets_table, 1},
+                                             {TH_SVC_METRICS, &metrics_table, 1},
+                                             {TH_SVC_EXECUTOR, &executor_table, 1}}};
 
 }  // namespace
 
@@ -320,8 +345,8 @@ std::string_view PluginSettings::text(std::string_view pointer, const json::Valu
   return texts_.emplace(pointer, json::to_text(value)).first->second;
 }
 
-const th_host_api& host_api() noexcept {
-  return kHostApi;
+const th_host_api& host_api(std::uint32_t abi_minor) noexcept {
+  return kHostApis[std::min<std::size_t>(abi_minor, TH_ABI_MINOR)];
 }
 
 bool leaves_outcome_unknown(Errc code, std::string_view sqlstate) noexcept {
@@ -331,9 +356,10 @@ bool leaves_outcome_unknown(Errc code, std::string_view sqlstate) noexcept {
   return sqlstate.empty() || sqlstate.starts_with("57P") || (sqlstate.starts_with("08") && sqlstate != "08001");
 }
 
-const void* find_service(std::string_view id) noexcept {
-  for (const auto& [name, table] : kServices)
-    if (name == id) return table;
+const void* find_service(std::string_view id, std::uint32_t abi_minor) noexcept {
+  if (id == TH_SVC_CALL && abi_minor == 0) return &first_call_table();
+  for (const auto& service : kServices)
+    if (service.id == id && service.since <= abi_minor) return service.table;
   return nullptr;
 }
 

@@ -76,6 +76,8 @@ struct th_host {
   [[nodiscard]] std::int64_t now_us() const noexcept;
   /// Null: the system's.
   [[nodiscard]] toolhost::plugin_runtime::TimeSource* time() const noexcept { return time_.get(); }
+  /// Before the entry point runs.
+  void set_offer(const toolhost::plugin_runtime::PluginOffer& offer) { offer_ = offer; }
   /// Before create().
   void set_secrets(toolhost::plugin_runtime::PluginSecrets secrets) { secrets_ = std::move(secrets); }
   void set_readable_views(std::vector<ReadableView> views) { readable_views_ = std::move(views); }
@@ -102,6 +104,7 @@ struct th_host {
   void silence();
 
   [[nodiscard]] const std::string& plugin() const noexcept { return plugin_; }
+  [[nodiscard]] const toolhost::plugin_runtime::PluginOffer& offer() const noexcept { return offer_; }
   [[nodiscard]] const toolhost::plugin_runtime::TokenSealer& sealer() const noexcept { return sealer_; }
   [[nodiscard]] toolhost::plugin_runtime::PluginSettings& settings() noexcept { return settings_; }
   /// Makes `held` the settings of tenants that are in force; costs one load when it is already. Any thread.
@@ -122,6 +125,7 @@ struct th_host {
   toolhost::plugin_runtime::PluginMetrics metrics_;
   std::atomic<bool> takes_metrics_{true};
   toolhost::plugin_runtime::Executor* executor_ = nullptr;
+  toolhost::plugin_runtime::PluginOffer offer_;
   std::vector<ReadableView> readable_views_;
   std::shared_ptr<toolhost::plugin_runtime::TimeSource> time_;
   std::atomic<std::uint64_t> tenant_settings_number_{0};
@@ -243,10 +247,10 @@ struct th_call {
 
 namespace toolhost::plugin_runtime {
 
-/// The core table that every plugin gets; lives as long as the process.
-const th_host_api& host_api() noexcept;
-/// The table of "toolhost.<service>/<revision>", or null when this host does not offer it.
-const void* find_service(std::string_view id) noexcept;
+/// The core table that every plugin gets, as a host of this minor has it; lives as long as the process.
+const th_host_api& host_api(std::uint32_t abi_minor = TH_ABI_MINOR) noexcept;
+/// The table of "toolhost.<service>/<revision>" as a host of this minor has it, or null when it does not offer it.
+const void* find_service(std::string_view id, std::uint32_t abi_minor = TH_ABI_MINOR) noexcept;
 /// True when a commit that failed like this may have been carried out all the same: its answer was lost.
 bool leaves_outcome_unknown(Errc code, std::string_view sqlstate) noexcept;
 /// How a storage error looks to a plugin.

@@ -206,6 +206,12 @@ struct PluginSpec {
   PluginSecrets::Map secrets;  ///< what "toolhost.secrets/1" gives it, by name
 };
 
+/// What plugins are offered: everything, unless somebody wants to know how a plugin does with less.
+struct PluginOffer {
+  std::uint32_t abi_minor = UINT32_MAX;  ///< as a host of this minor; higher than this host's: its own
+  std::vector<std::string> withheld;     ///< ids of services that are not there
+};
+
 struct PluginHostConfig {
   std::vector<PluginSpec> plugins;
   PluginTrust trust;
@@ -226,6 +232,7 @@ struct PluginHostConfig {
   /// What plugins take for the time and their ids from: now_us(), new_uuid(), and deadlines as they read them. Limits
   /// run by the real clock all the same. Null: the system's.
   std::shared_ptr<TimeSource> time;
+  PluginOffer offer;
 };
 
 /// What a plugin has to do at this moment.

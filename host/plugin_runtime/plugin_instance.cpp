@@ -82,11 +82,12 @@ PluginInstance::Outcome PluginInstance::prepare(const CheckedFile& file, const P
   plugin->host_.set_news(around.news);
   plugin->host_.set_time(config.time);
   plugin->host_.set_secrets(PluginSecrets(spec.secrets));
+  plugin->host_.set_offer(config.offer);
   const auto image = PluginImage::load(file, config.store_directory);
   if (!image) return plugin->refused("load", image.error());
   {
     const BlackBoxScope scope(file.card.id, "(entry)", file.sha256);
-    const auto raw = (*image)->definition(host_api(), &plugin->host_);
+    const auto raw = (*image)->definition(host_api(config.offer.abi_minor), &plugin->host_);
     if (!raw) return plugin->refused("entry", raw.error());
     auto adopted = adopt_definition(*raw, file.card, config.default_timeout);
     if (!adopted) return plugin->refused("definition", adopted.error());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <set>
 #include <thread>
@@ -28,6 +29,28 @@ TEST(HostServices, OffersTheServicesOfThisMinor) {
   EXPECT_EQ(find_service("toolhost.db/2"), nullptr);
   EXPECT_EQ(host_api().get_service(nullptr, nullptr), nullptr);
   EXPECT_EQ(host_api().get_service(nullptr, TH_SVC_DB), find_service(TH_SVC_DB));
+}
+
+TEST(HostServices, OffersAPluginNoMoreThanAHostOfAnOlderMinorHas) {
+  for (const char* id : {TH_SVC_CLIENT, TH_SVC_CATALOG, TH_SVC_PROMPT, TH_SVC_COMPLETE}) {
+    EXPECT_NE(find_service(id), nullptr) << id;
+    EXPECT_EQ(find_service(id, 0), nullptr) << id;
+  }
+  EXPECT_EQ(host_api(0).abi_minor, 0U);
+  const auto& first = *static_cast<const th_call_api*>(find_service(TH_SVC_CALL, 0));
+  EXPECT_EQ(first.struct_size, offsetof(th_call_api, content));
+  EXPECT_EQ(first.cancelled, calls().cancelled);
+  EXPECT_EQ(first.content, nullptr) << "who does not ask TH_HAS() meets NULL";
+  EXPECT_FALSE(TH_HAS(&first, progress));
+}
+
+TEST(HostServices, WithholdsWhatItIsToldTo) {
+  RunnerFixture fixture;
+  fixture.host.set_offer({.withheld = {TH_SVC_PEOPLE}});
+  EXPECT_EQ(host_api().get_service(&fixture.host, TH_SVC_PEOPLE), nullptr);
+  EXPECT_EQ(host_api().get_service(&fixture.host, TH_SVC_DB), find_service(TH_SVC_DB));
+  fixture.host.set_offer({.abi_minor = 0});
+  EXPECT_EQ(host_api().get_service(&fixture.host, TH_SVC_CLIENT), nullptr);
 }
 
 TEST(HostServices, MakesSortedVersion7Uuids) {
