@@ -177,7 +177,8 @@ bool names_no_command(const CLI::App& app, std::span<char* const> arguments) {
       if (const auto near = similar_name(argument, names))
         std::cerr << "did you mean '" << path << " " << *near << "'? ";
       std::cerr << "Commands:";
-      for (const auto& name : names) std::cerr << " " << name;
+      for (const auto* other : commands)
+        if (!other->get_group().empty()) std::cerr << " " << other->get_name();
       std::cerr << "\n";
       return true;
     }

@@ -1,6 +1,7 @@
 #include "app/plugin_check/inspection.hpp"
 
 #include "app/commands/console.hpp"
+#include "base/json.hpp"
 #include "base/json_writer.hpp"
 #include "plugin_runtime/plugin_library.hpp"
 
@@ -83,6 +84,29 @@ std::string as_json(const Inspection& inspection, std::string_view definition_js
   if (!definition_json.empty()) json.key("definition").raw(definition_json);
   json.end_object();
   return out;
+}
+
+std::string definition_text(std::string_view definition_json) {
+  json::Document document;
+  const auto root = document.parse(definition_json);
+  if (!root) return {};
+  const auto names = [&](std::string_view key) {
+    std::vector<std::string> found;
+    json::Array elements;
+    if (json::find(*root, key).get(elements) == simdjson::SUCCESS)
+      for (const auto element : elements)
+        found.emplace_back(element.is_string() ? std::string(std::string_view(element))
+                                               : std::string(json::text_in(element, "name").value_or("")));
+    return joined(found);
+  };
+  return columns({{"services", names("services")},
+                  {"tools", names("tools")},
+                  {"jobs", names("jobs")},
+                  {"resources", names("resources")},
+                  {"prompts", names("prompts")},
+                  {"migrations", names("migrations")},
+                  {"exports views", names("exports")},
+                  {"reads views", names("reads")}});
 }
 
 }  // namespace toolhost::app

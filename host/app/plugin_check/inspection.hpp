@@ -27,5 +27,7 @@ Result<Inspection> inspect_plugin(const std::filesystem::path& file);
 std::string as_text(const Inspection& inspection);
 /// One object for programs. `definition_json`: what the file answered when it was loaded, an object; may be empty.
 std::string as_json(const Inspection& inspection, std::string_view definition_json);
+/// What such a definition offers, for people.
+std::string definition_text(std::string_view definition_json);
 
 }  // namespace toolhost::app
