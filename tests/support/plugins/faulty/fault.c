@@ -279,11 +279,7 @@ static th_status handle(void* instance, void* user, th_call* call) {
     if (others > 0) return TH_E_INTERNAL;
   }
 #elif FAULT == RARE_CRASH
-  {
-    size_t i;
-    for (i = 0; i < text.len; ++i)
-      if ((unsigned char)text.ptr[i] >= 0x80) abort();
-  }
+  if (text.len > 150) abort();
 #elif FAULT == PRINTS
   printf("working\n");
 #elif FAULT == EATS_MEMORY
