@@ -116,10 +116,10 @@ std::uint64_t resident_bytes(pid_t pid) {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-/// Takes what there is without waiting; false at the end.
+/// Takes what there is without waiting, but not for ever: somebody may write faster than this reads. False at the end.
 bool drain(int fd, std::string& kept) {
   std::array<char, 16384> buffer{};
-  while (true) {
+  for (int i = 0; i < 64; ++i) {
     const auto got = ::read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return true;
@@ -127,6 +127,7 @@ bool drain(int fd, std::string& kept) {
     kept.append(buffer.data(), static_cast<std::size_t>(got));
     if (kept.size() > 2 * kMaxErrorBytes) kept.erase(0, kept.size() - kMaxErrorBytes);
   }
+  return true;
 }
 
 /// What the ended child had started has come to this process, which is their subreaper; killing one may bring others.

@@ -187,6 +187,11 @@ class Run {
     const auto end = run_child(arguments_of(job_), check.limits);
     if (!end) return end.error();
     auto result = result_of(check, *end);
+    // A process whose parent is gone is seen from here only.
+    if (check.run == check_process_state && result.status == Status::kPassed && end->processes_left > 0) {
+      result.status = Status::kFailed;
+      result.text = "it left " + std::to_string(end->processes_left) + " processes running";
+    }
     // The copy is nobody's business.
     for (std::size_t at = 0; (at = result.text.find(job_.file.native(), at)) != std::string::npos;)
       result.text.replace(at, job_.file.native().size(), options_.file.native());

@@ -64,6 +64,8 @@
 #define RARE_CRASH 60
 #define PRINTS 61
 #define EATS_MEMORY 62
+#define FLOODS_ERRORS 63
+#define HIDES_PROCESS 64
 
 #if FAULT == NEWER_UNCHECKED
 #define TH_ABI_TARGET 1u
@@ -79,6 +81,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <toolhost/plugin.h>
 #include <unistd.h>
@@ -280,6 +283,18 @@ static th_status handle(void* instance, void* user, th_call* call) {
   }
 #elif FAULT == RARE_CRASH
   if (text.len > 150) abort();
+#elif FAULT == FLOODS_ERRORS
+  for (;;) fputs("still here, and still here, and still here\n", stderr);
+#elif FAULT == HIDES_PROCESS
+  {
+    const pid_t first = fork();
+    if (first == 0) {
+      setsid();
+      if (fork() != 0) _exit(0);
+      for (;;) wait_ms(1000);
+    }
+    waitpid(first, NULL, 0);
+  }
 #elif FAULT == PRINTS
   printf("working\n");
 #elif FAULT == EATS_MEMORY
