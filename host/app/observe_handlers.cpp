@@ -29,6 +29,8 @@ MetricSource by_plugin(const char* name, const char* help, const plugin_runtime:
 void add_plugin_metrics(observability::Metrics& metrics, const plugin_runtime::PluginHost& plugins) {
   metrics.add(by_plugin("toolhost_plugin_queued_calls", "Calls that wait for a worker.", plugins, &PluginLoad::queued));
   metrics.add(by_plugin("toolhost_plugin_running_calls", "Calls that a worker is at.", plugins, &PluginLoad::running));
+  metrics.add(by_plugin("toolhost_plugin_deferred_calls", "Calls that go on without a worker.", plugins,
+                        &PluginLoad::deferred));
   metrics.add(by_plugin("toolhost_plugin_workers", "Worker threads; each may hold one database connection.", plugins,
                         &PluginLoad::workers));
   metrics.add(by_plugin("toolhost_plugin_max_workers", "Worker threads that the plugin may have.", plugins,

@@ -241,6 +241,9 @@ Judgement judge_ended(th_call& call, th_status status) {
   if (call.failed) return judge_failure(call);
   if (status == TH_OK) return judge_success(call);
   if (status == TH_E_RETRY) return retry(call);
+  if (status == TH_PENDING)
+    return internal_error(call, "pending-not-deferred",
+                          "the status is TH_PENDING, which only a handler returns, and only after defer()");
   if (status == TH_E_ASKED)
     return internal_error(call, "asked-nothing", "the handler returned TH_E_ASKED, but ask() did not answer that");
   if (!is_known_failure(status))

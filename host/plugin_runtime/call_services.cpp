@@ -189,9 +189,9 @@ th_status token_open(th_call* call, th_str token, th_str* data) noexcept {
 
 }  // namespace
 
-constexpr th_call_api call_table{sizeof(th_call_api), 0,         call_info,       call_args_json, call_text,
-                                 call_structured,     call_fail, call_last_error, call_cancelled, call_content,
-                                 call_progress};
+constexpr th_call_api call_table{sizeof(th_call_api), 0,          call_info,       call_args_json, call_text,
+                                 call_structured,     call_fail,  call_last_error, call_cancelled, call_content,
+                                 call_progress,       call_defer, call_complete,   call_on_cancel};
 constexpr th_json_api json_table{sizeof(th_json_api),
                                  0,
                                  json_begin_object,

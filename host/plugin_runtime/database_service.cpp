@@ -27,9 +27,11 @@ th_status database_failed(th_call& call, const Error& error) {
 th_status prepare_database(th_call* call) {
   if (!answers(call)) return TH_E_MISUSE;
   call->end_rows();
+  call->used_database = true;
   if (call->start.database == nullptr)
     return fail_with(*call, TH_E_MISUSE,
-                     call->start.call->tool->non_blocking
+                     call->is_deferred ? "a deferred call has no database: its connection belongs to the worker"
+                     : call->start.call->tool->non_blocking
                          ? "a tool that declares TH_TOOL_NONBLOCKING has no database; declare it without the flag"
                          : "a plugin that declares no migrations and no reads has no database");
   if (call->is_cancelled()) {

@@ -24,7 +24,7 @@ th_status Executor::submit(Task task, Clock::time_point due) {
 
 bool Executor::post(Task task) {
   const std::lock_guard lock(mutex_);
-  return !closed_ && take(std::move(task), Clock::time_point::min());
+  return !ending_ && take(std::move(task), Clock::time_point::min());
 }
 
 /// With mutex_ held. False when there is no thread for it and none can be had.
@@ -95,10 +95,15 @@ void Executor::run(const Task& task) noexcept {
                "an exception left a function that the executor ran (" + why + "); catch everything in it");
 }
 
-bool Executor::stop(std::chrono::milliseconds limit) {
-  std::unique_lock lock(mutex_);
+void Executor::close() {
+  const std::lock_guard lock(mutex_);
   closed_ = true;
   work_.notify_all();
+}
+
+bool Executor::stop(std::chrono::milliseconds limit) {
+  close();
+  std::unique_lock lock(mutex_);
   const bool is_idle = idle_.wait_for(lock, limit, [this] { return waiting_.empty() && running_ == 0; });
   ending_ = true;
   work_.notify_all();

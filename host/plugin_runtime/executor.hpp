@@ -25,12 +25,14 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// TH_OK; TH_E_LIMIT (too many wait); TH_E_UNAVAILABLE (stop() has begun, or the system has no thread). Any thread.
+  /// TH_OK; TH_E_LIMIT (too many wait); TH_E_UNAVAILABLE (close() was called, or the system has no thread). Any thread.
   th_status submit(Task task, Clock::time_point due = Clock::time_point::min());
-  /// For the host's own: however many wait. False once stop() has begun. Any thread.
+  /// For the host's own: however many wait, also after close(). False once stop() has waited. Any thread.
   bool post(Task task);
-  /// Refuses more, runs what waits, and waits for all of it for at most `limit`. False when something has not returned:
-  /// then this object must live for ever. Idempotent.
+  /// Refuses more, and runs at once what waits.
+  void close();
+  /// The same, and waits for all of it for at most `limit`. False when something has not returned: then this object
+  /// must live for ever. Idempotent.
   bool stop(std::chrono::milliseconds limit);
 
  private:

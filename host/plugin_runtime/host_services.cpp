@@ -32,6 +32,8 @@ constexpr std::size_t kMaxLogPairs = 32;
 constinit thread_local char this_thread = 0;
 /// The owner of a call that was answered while its handler still runs.
 constexpr char nobody = 0;
+/// The owner of a deferred call: whoever the plugin gives it to.
+constexpr char anybody = 0;
 
 // ---- core table
 
@@ -283,6 +285,13 @@ void th_call::enter(const Start& next) {
   error_message.clear();
   error_code.clear();
   error_detail.clear();
+  if (is_deferred) {
+    const std::lock_guard lock(deferred.mutex);
+    deferred.state = Deferred::State::kNot;
+    deferred.on_cancel = nullptr;
+    deferred.has_fired = false;
+  }
+  is_deferred = used_database = false;
   in_transaction = statement_failed = committed = outcome_unknown = false;
   savepoints = 0;
   in_database = {};
@@ -317,8 +326,48 @@ void th_call::disown() noexcept {
   owner_.store(&nobody, std::memory_order_release);
 }
 
+void th_call::become_deferred(std::shared_ptr<toolhost::plugin_runtime::Deferral> call) {
+  start.database = nullptr;
+  is_deferred = true;
+  {
+    const std::lock_guard lock(deferred.mutex);
+    deferred.state = Deferred::State::kOpen;
+    deferred.call = std::move(call);
+  }
+  owner_.store(&anybody, std::memory_order_release);
+}
+
+void th_call::fire(std::unique_lock<std::mutex>& lock) {
+  deferred.firing = std::this_thread::get_id();
+  const auto function = deferred.on_cancel;
+  auto* const context = deferred.context;
+  lock.unlock();
+  function(context);
+  lock.lock();
+  deferred.firing = {};
+  deferred.changed.notify_all();
+}
+
+void th_call::shed() noexcept {
+  content = {};
+  description = {};
+  completion.values = {};
+  writer.reset();
+  structured = {};
+  structured_document.reset();
+  args_text = {};
+  kept.clear();
+  updated = {};
+  failure_message = {};
+  error_message = {};
+  error_detail = {};
+  tenant_settings_.reset();
+  settings_ = nullptr;
+}
+
 bool th_call::is_on_this_thread() const noexcept {
-  return owner_.load(std::memory_order_relaxed) == &this_thread;
+  const auto* const owner = owner_.load(std::memory_order_acquire);
+  return owner == &this_thread || owner == &anybody;
 }
 
 bool th_call::is_cancelled() const noexcept {

@@ -1,12 +1,14 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <toolhost/plugin.h>
@@ -138,6 +140,20 @@ struct th_host {
   unsigned logged_ = 0;
 };
 
+namespace toolhost::plugin_runtime {
+
+/// How one call goes on without its handler's thread: defer() of plugin.h.
+class Deferral {
+ public:
+  virtual ~Deferral() = default;
+  /// On the handler's thread.
+  virtual th_status defer(th_call& call) = 0;
+  /// Once, on any thread. `is_awaited`: nobody has answered the call without it.
+  virtual void complete(th_call& call, th_status status, bool is_awaited) = 0;
+};
+
+}  // namespace toolhost::plugin_runtime
+
 /// The rows of one query, as the plugin holds them.
 struct th_rows {
   th_call* call = nullptr;
@@ -147,7 +163,7 @@ struct th_rows {
 
 /// One attempt of one call, as the plugin sees it. Belongs to one worker thread and is used again for its next call, so
 /// a plugin that keeps the pointer past its handler meets an object that knows that no call is running, not freed
-/// memory.
+/// memory. A deferred one leaves its worker, and is used again only when many others have ended.
 struct th_call {
  public:
   struct Start {
@@ -158,6 +174,19 @@ struct th_call {
     const std::atomic<bool>* deadline_passed = nullptr;       ///< may be null
     toolhost::storage::TenantConnection* database = nullptr;  ///< null: the tool has none
     std::size_t max_result_bytes = 0;
+    toolhost::plugin_runtime::Deferral* deferral = nullptr;  ///< null: it ends with its handler
+  };
+  /// A call that goes on without its handler.
+  struct Deferred {
+    enum class State : std::uint8_t { kNot, kOpen, kDisowned, kEnded };  ///< kDisowned: answered, not completed
+    std::mutex mutex;                                                    // guards what follows
+    std::condition_variable changed;
+    State state = State::kNot;
+    std::shared_ptr<toolhost::plugin_runtime::Deferral> call;  ///< until it ends
+    th_fn on_cancel = nullptr;
+    void* context = nullptr;
+    bool has_fired = false;  ///< on_cancel was called, or will be
+    std::thread::id firing;  ///< who calls it at this moment
   };
   /// Progress as the plugin gave it and as it was sent; a newer one takes the place of one that waits to be sent.
   struct Progress {
@@ -186,6 +215,12 @@ struct th_call {
   /// From any thread, while the handler runs: the call was answered without it. Services answer TH_E_MISUSE,
   /// cancelled() answers 1.
   void disown() noexcept;
+  /// On the handler's thread: from here on the services answer on every thread, until leave().
+  void become_deferred(std::shared_ptr<toolhost::plugin_runtime::Deferral> call);
+  /// With the lock on `deferred`: calls on_cancel without it.
+  void fire(std::unique_lock<std::mutex>& lock);
+  /// Frees what a call that has ended held.
+  void shed() noexcept;
 
   /// Ends the rows of the last query: the next statement takes their place.
   void end_rows() noexcept;
@@ -230,6 +265,9 @@ struct th_call {
   th_status error_status = TH_OK;  ///< last_error()
   std::string error_message, error_code, error_detail;
 
+  Deferred deferred;
+  bool is_deferred = false;    ///< written on the handler's thread
+  bool used_database = false;  ///< a statement or savepoint was tried
   bool in_transaction = false;
   bool statement_failed = false;  ///< the last statement failed and nothing has made up for it
   bool committed = false;         ///< a statement marked TH_DB_LAST has written for good

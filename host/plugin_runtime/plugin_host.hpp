@@ -238,7 +238,7 @@ struct PluginHostConfig {
 /// What a plugin has to do at this moment.
 struct PluginLoad {
   std::string id;
-  std::size_t queued = 0, running = 0, workers = 0, max_workers = 0, lost_workers = 0;
+  std::size_t queued = 0, running = 0, deferred = 0, workers = 0, max_workers = 0, lost_workers = 0;
   std::size_t retiring = 0;                    ///< earlier instances that still end their calls
   std::size_t versions = 0, mapped_bytes = 0;  ///< of its code in this process
 };

@@ -32,6 +32,9 @@ extern const th_executor_api executor_table;
 /// Of th_call_api, for the table of "toolhost.call/1".
 th_status call_content(th_call* call, const th_content* block) noexcept;
 th_status call_progress(th_call* call, double done, double total, th_str message) noexcept;
+th_status call_defer(th_call* call) noexcept;
+th_status call_complete(th_call* call, th_status status) noexcept;
+th_status call_on_cancel(th_call* call, th_fn function, void* context) noexcept;
 
 inline std::string_view view(th_str text) noexcept {
   return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);

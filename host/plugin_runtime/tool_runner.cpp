@@ -12,6 +12,7 @@
 #include "base/json_writer.hpp"
 #include "plugin_runtime/black_box.hpp"
 #include "plugin_runtime/call_result.hpp"
+#include "plugin_runtime/tool_runner_parts.hpp"
 
 namespace toolhost::plugin_runtime {
 namespace {
@@ -50,11 +51,12 @@ th_status call_handler(void* instance, const ToolBinding& binding, th_call& fram
   try {
     return binding.handle(instance, binding.user, &frame);
   } catch (const std::exception& error) {
-    frame.failure_message = error.what();
+    // One that was deferred may be another thread's by now.
+    if (!frame.is_deferred) frame.failure_message = error.what();
   } catch (...) {
-    frame.failure_message = "not a std::exception";
+    if (!frame.is_deferred) frame.failure_message = "not a std::exception";
   }
-  frame.threw = true;
+  if (!frame.is_deferred) frame.threw = true;
   return TH_E_INTERNAL;
 }
 
@@ -119,54 +121,6 @@ struct ThreadUse {
 };
 
 }  // namespace
-
-struct ToolRunner::Job {
-  enum class Phase { kQueued, kRunning, kCommitting, kEnded };
-
-  Job(ToolRunner& of, ToolCallPtr of_call, ToolBinding& of_binding, Deadline until)
-      : runner(of), call(std::move(of_call)), binding(of_binding), deadline(until) {}
-
-  ToolRunner& runner;
-  const ToolCallPtr call;
-  ToolBinding& binding;
-  const Deadline deadline;
-  const Clock::time_point enqueued = Clock::now();
-  /// Whoever moves it to kEnded answers the call; whoever moves it to kCommitting may commit.
-  std::atomic<Phase> phase{Phase::kQueued};
-  std::atomic<bool> deadline_passed{false};
-  /// Whose place at the tool's gate it has; guarded by the runner's mutex_.
-  Queue::Tenant* gate_tenant = nullptr;
-
-  [[nodiscard]] bool advance(Phase from, Phase to) noexcept { return phase.compare_exchange_strong(from, to); }
-  [[nodiscard]] bool end() noexcept { return phase.exchange(Phase::kEnded) != Phase::kEnded; }
-};
-
-struct ToolRunner::Worker {
-  std::shared_ptr<void> keep_alive;
-  std::thread thread;
-  std::unique_ptr<storage::TenantConnection> database;
-  th_call frame;
-
-  /// Who holds this worker, and the job that has a place at its gate; guarded by the runner's mutex_.
-  Queue::Tenant* tenant = nullptr;
-  JobPtr gated;
-
-  std::mutex mutex;  // guards what follows; held while the watchdog cancels, so that a cancel cannot hit the next call
-  JobPtr job;
-  Clock::time_point last_cancel;
-  bool lost = false;
-};
-
-/// Of a tool that runs few calls at a time. A job that it lets through has a place until its handler has returned.
-struct ToolRunner::Gate {
-  Gate(unsigned most, std::size_t max_queued)
-      : limit(most),
-        outside({.waiting_of_tenant = max_queued, .waiting = max_queued * kTenantsInQueue, .running_of_tenant = most}) {
-  }
-  const unsigned limit;
-  unsigned inside = 0;
-  Queue outside;
-};
 
 ToolRunner::ToolRunner(th_host& host, Watchdog& watchdog, Config config)
     : host_(host),
@@ -420,7 +374,7 @@ ToolRunner::JobPtr ToolRunner::next_job(Worker& worker) {
 }
 
 void ToolRunner::execute(Worker& worker, Job& job) {
-  auto& frame = worker.frame;
+  auto& frame = *worker.frame;
   const auto& call = *job.call;
   if (call.cancelled.load()) return finish(job, refusal(Outcome::kCancelled, kCancelledText));
   if (job.deadline.has_passed()) return finish(job, timed_out(call, false));
@@ -434,14 +388,16 @@ void ToolRunner::execute(Worker& worker, Job& job) {
                  .database = call.tool->non_blocking ? nullptr : worker.database.get(),
                  .max_result_bytes =
                      std::min(call.max_result_bytes, job.binding.max_result_bytes > 0 ? job.binding.max_result_bytes
-                                                                                      : config_.max_result_bytes)});
+                                                                                      : config_.max_result_bytes),
+                 .deferral = &job});
     th_status status = TH_OK;
     {
       const BlackBoxScope scope(host_.plugin(), call.tool->name, call.request_id);
-      const auto began = Clock::now();
+      job.began = Clock::now();
       status = call_handler(instance_, job.binding, frame);
-      in_handler += Clock::now() - began;
+      in_handler += Clock::now() - job.began;
     }
+    if (frame.is_deferred) return leave_deferred(worker, status);
     frame.flush_progress();
     frame.leave();
     if (job.phase.load() == Job::Phase::kEnded) {
@@ -479,15 +435,15 @@ void ToolRunner::execute(Worker& worker, Job& job) {
 /// be saved.
 void ToolRunner::commit(Worker& worker, Job& job, Judgement& judgement) {
   const bool may_commit = job.advance(Job::Phase::kRunning, Job::Phase::kCommitting);
-  if (!worker.frame.in_transaction) return;
+  if (!worker.frame->in_transaction) return;
   if (!may_commit) return worker.database->rollback();
-  if (!worker.frame.reads_only() && !keep_with_commit(worker, job, judgement)) {
+  if (!worker.frame->reads_only() && !keep_with_commit(worker, job, judgement)) {
     worker.database->rollback();
     static_cast<void>(job.advance(Job::Phase::kCommitting, Job::Phase::kRunning));
     return;
   }
   if (const auto done = worker.database->commit(); !done) {
-    judgement = judge_commit_failure(worker.frame, done.error(), worker.database->last_sqlstate());
+    judgement = judge_commit_failure(*worker.frame, done.error(), worker.database->last_sqlstate());
     // Refused only when the watchdog has ended the job; execute() sees that.
     static_cast<void>(job.advance(Job::Phase::kCommitting, Job::Phase::kRunning));
   }
@@ -504,7 +460,7 @@ bool ToolRunner::keep_with_commit(Worker& worker, Job& job, Judgement& judgement
     if (error.code == Errc::kConflict)
       judgement = {.verdict = Judgement::Verdict::kRollback, .result = refusal(outcome, text, error.message)};
     else
-      judgement = judge_commit_failure(worker.frame, error, database.last_sqlstate());
+      judgement = judge_commit_failure(*worker.frame, error, database.last_sqlstate());
     return false;
   };
   if (!call.used_state.empty()) {
@@ -524,7 +480,7 @@ bool ToolRunner::keep_with_commit(Worker& worker, Job& job, Judgement& judgement
   const auto done = database.query("select toolhost.keep_answer($1::text::uuid, $2::bigint, $3::bigint, $4::text)",
                                    parameters, Finish::kCommit);
   // What a statement marked TH_DB_LAST has saved stays saved, whatever becomes of the answer.
-  if (!done && !worker.frame.committed) return refused(done.error(), Outcome::kUnavailable, kGivenUpText);
+  if (!done && !worker.frame->committed) return refused(done.error(), Outcome::kUnavailable, kGivenUpText);
   judgement.result.is_kept = done.has_value();
   return true;
 }
@@ -571,6 +527,7 @@ ToolRunner::Clock::time_point ToolRunner::sweep(Clock::time_point now) {
     workers = workers_;
   }
   for (const auto& worker : workers) next = std::min(next, sweep_worker(worker, now));
+  next = std::min(next, sweep_deferred(now));
   return next;
 }
 
@@ -600,12 +557,14 @@ ToolRunner::Clock::time_point ToolRunner::sweep_queue(Clock::time_point now) {
 
 ToolRunner::Clock::time_point ToolRunner::sweep_worker(const WorkerPtr& worker, Clock::time_point now) {
   JobPtr job;
+  bool is_answered = false;
+  th_call* frame = nullptr;
   {
     const std::lock_guard lock(worker->mutex);
     if (worker->job == nullptr || worker->lost) return Clock::time_point::max();
     job = worker->job;
     // What a handler said last before something long.
-    if (job->phase.load() == Job::Phase::kRunning) worker->frame.flush_progress();
+    if (job->phase.load() == Job::Phase::kRunning) worker->frame->flush_progress();
     const bool passed = job->deadline.at() <= now;
     if (passed) job->deadline_passed.store(true, std::memory_order_relaxed);
     if (!passed && !job->call->cancelled.load()) return job->deadline.at();
@@ -618,11 +577,14 @@ ToolRunner::Clock::time_point ToolRunner::sweep_worker(const WorkerPtr& worker, 
       }
       return std::min(now + kCancelInterval, passed ? lost_at : job->deadline.at());
     }
-    if (!job->end()) return now + kCancelInterval;
+    is_answered = !job->end();
+    // A deferred call may have been completed while its handler goes on.
+    if (is_answered && !job->is_deferred.load()) return now + kCancelInterval;
     worker->lost = true;
-    worker->frame.disown();
+    frame = worker->frame.get();
   }
-  deliver(*job, timed_out(*job->call, true));
+  disown(*frame, *job);
+  if (!is_answered) deliver(*job, timed_out(*job->call, true));
   give_up(worker, *job);
   return now;
 }
@@ -673,7 +635,7 @@ int ToolRunner::lost_workers() {
 
 /// With mutex_ held.
 bool ToolRunner::is_idle() const noexcept {
-  return waiting() == 0 && sleeping_ == workers_.size();
+  return waiting() == 0 && sleeping_ == workers_.size() && open_deferred_ == 0;
 }
 
 /// With mutex_ held. Calls that wait for a worker, or at a gate.
@@ -688,6 +650,7 @@ PluginLoad ToolRunner::load() {
   return {.id = {},
           .queued = waiting(),
           .running = workers_.size() - sleeping_ + inline_calls_.load(std::memory_order_relaxed),
+          .deferred = open_deferred_,
           .workers = workers_.size(),
           .max_workers = config_.workers,
           .lost_workers = static_cast<std::size_t>(std::max(lost_, 0))};
@@ -707,6 +670,7 @@ bool ToolRunner::stop(milliseconds drain) {
   lock.unlock();
 
   answer_queued(Outcome::kUnavailable, kStoppingText);
+  executor_.close();
   const auto running = [this] {
     std::vector<std::pair<WorkerPtr, JobPtr>> found;
     const std::lock_guard guard(mutex_);
@@ -717,20 +681,27 @@ bool ToolRunner::stop(milliseconds drain) {
     return found;
   };
   for (const auto& [worker, job] : running()) job->call->cancel();
+  for (const auto& [frame, job] : open_deferred()) job->call->cancel();
   const auto given_up_at = Clock::now() + config_.lost_worker_grace;
   lock.lock();
   idle_.wait_until(lock, given_up_at, [this] { return is_idle(); });
   lock.unlock();
   for (const auto& [worker, job] : running()) {
+    th_call* frame = nullptr;
+    bool is_answered = false;
     {
       const std::lock_guard guard(worker->mutex);
-      if (worker->job != job || worker->lost || !job->end()) continue;
+      if (worker->job != job || worker->lost) continue;
+      is_answered = !job->end();
+      if (is_answered && !job->is_deferred.load()) continue;
       worker->lost = true;
-      worker->frame.disown();
+      frame = worker->frame.get();
     }
-    deliver(*job, timed_out(*job->call, true));
+    disown(*frame, *job);
+    if (!is_answered) deliver(*job, timed_out(*job->call, true));
     give_up(worker, *job);
   }
+  for (const auto& [frame, job] : open_deferred()) give_up(*frame, *job);
   // An inline handler holds a thread of the caller; it has its 5 ms, and the grace that the others had.
   while (inline_calls_.load() > 0 && Clock::now() < given_up_at) std::this_thread::sleep_for(milliseconds(1));
 

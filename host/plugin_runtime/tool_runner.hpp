@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -48,7 +49,8 @@ struct ToolBinding {
 /// tenant holds at most three quarters of them (at least one), even when nobody else calls: the last quarter is there
 /// for the tenant that comes next, who would otherwise wait until a call of the first one ends. Every call is answered
 /// exactly once, by whoever ends it first: its worker, or the watchdog when the handler overstays. Calls of a tool that
-/// runs few at a time wait at its gate until it is their turn, and only then for a worker.
+/// runs few at a time wait at its gate until it is their turn, and only then for a worker. A deferred call has left its
+/// worker and is ended by complete(), or by the watchdog.
 class ToolRunner final : public Watchdog::Watched {
  public:
   struct Config {
@@ -125,6 +127,23 @@ class ToolRunner final : public Watchdog::Watched {
   Clock::time_point sweep_worker(const WorkerPtr& worker, Clock::time_point now);
   void give_up(const WorkerPtr& worker, const Job& job);
   void answer_queued(Outcome outcome, std::string_view text);
+
+  // Deferred calls, in deferred_calls.cpp
+  struct DeferredCall {
+    JobPtr job;
+    std::unique_ptr<th_call> frame;  // null while the handler has not returned
+    bool is_open = true;             // nobody has answered it
+  };
+  th_status defer(Job& job, th_call& frame);
+  void complete(Job& job, th_call& frame, th_status status, bool is_awaited);
+  void leave_deferred(Worker& worker, th_status status);
+  Clock::time_point sweep_deferred(Clock::time_point now);
+  [[nodiscard]] std::vector<std::pair<th_call*, JobPtr>> open_deferred();
+  void signal_cancel(th_call& frame, const JobPtr& job);
+  void disown(th_call& frame, Job& job);
+  void give_up(th_call& frame, Job& job);
+  void retire(std::unique_ptr<th_call> frame);
+
   [[nodiscard]] bool is_idle() const noexcept;
   [[nodiscard]] std::size_t waiting() const noexcept;
 
@@ -142,7 +161,10 @@ class ToolRunner final : public Watchdog::Watched {
   std::condition_variable work_;
   std::condition_variable idle_;
   Queue queue_;
-  std::unordered_map<const ToolBinding*, Gate> gates_;  // of those with a max_concurrency that were called
+  std::unordered_map<const ToolBinding*, Gate> gates_;   // of those with a max_concurrency that were called
+  std::unordered_map<th_call*, DeferredCall> deferred_;  // those that are not completed
+  std::size_t open_deferred_ = 0;                        // of them those that somebody waits for
+  std::deque<std::unique_ptr<th_call>> retired_;         // frames of those that were
   std::vector<WorkerPtr> workers_;
   std::size_t sleeping_ = 0;
   Clock::time_point drained_by_ = Clock::time_point::max();

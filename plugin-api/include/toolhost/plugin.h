@@ -16,7 +16,8 @@
  *  R5 No unwinding.  No exception, panic or longjmp leaves a plugin function: the host cannot count on containing it.
  *  R6 Threads are named. Every function carries TH_ON(...):
  *                    load    one thread at a time per plugin, while no handler of the instance runs; may block
- *                    worker  the one thread on which the handler of this th_call runs, while it runs
+ *                    worker  the one thread on which the handler of this th_call runs, while it runs; after defer() the
+ *                            one thread at a time that the plugin has complete the call
  *                    any     any thread, at the same time as others, until quiesce() has returned
  *                    Handlers of one instance run at the same time, on any number of threads, for different calls.
  *  R7 Never unmapped. A module stays mapped until the process ends. Retiring it means that it gets no more calls.
@@ -87,6 +88,7 @@ typedef int32_t th_status;
 #define TH_E_MISUSE (-11)      /* the contract was broken: wrong thread, wrong order, wrong handle */
 #define TH_E_INTERNAL (-12)    /* everything else; the client sees a correlation id and no text of the plugin */
 #if TH_ABI_TARGET >= 1
+#define TH_PENDING 2     /* a handler that has deferred its call: complete() follows */
 #define TH_E_ASKED (-13) /* the client is being asked: return this now; the handler runs again with the answers */
 #endif
 
@@ -125,7 +127,8 @@ typedef void (*th_fn)(void* context);
 typedef char th_check_value_is_24_bytes[sizeof(th_value) == 24 ? 1 : -1];
 
 typedef struct th_host th_host; /* one per plugin instance */
-typedef struct th_call th_call; /* one per tools/call; lives until its handler has returned */
+typedef struct th_call
+    th_call; /* one per tools/call; lives until its handler has returned; deferred, until complete() */
 typedef struct th_rows th_rows; /* one per query; lives until its handler has returned */
 
 /* A th_str of a string literal. */
@@ -212,6 +215,8 @@ typedef struct th_error {
 } th_error;
 
 #if TH_ABI_TARGET >= 1
+#define TH_CALL_MAX_DEFERRED 1000u /* calls of one instance that are deferred and not completed */
+
 /* The kinds of th_content, and which of its fields each needs. What a kind does not name it does not take. */
 #define TH_C_TEXT 0u  /* text */
 #define TH_C_IMAGE 1u /* bytes (raw: the host encodes them), mime_type */
@@ -289,6 +294,25 @@ typedef struct th_call_api {
    * for certain. TH_E_INVALID (not finite, not grown, not UTF-8); TH_E_LIMIT (a message over 1,024 bytes);
    * TH_E_MISUSE. */
   th_status (*progress)(th_call* call, double done, double total, th_str message) TH_ON(worker);
+
+  /* Lets the call go on without its handler and without a thread of the host: the handler returns TH_PENDING, and
+   * whoever it hands the call to ends it by complete(). From here on any thread may use the call, one at a time, also
+   * before the handler has returned. Strings that live until the handler returns live until complete(). There is no
+   * database any more, and no running again after TH_E_RETRY. A call that is not completed by its deadline is answered
+   * without it. A handler that returns anything but TH_PENDING has completed the call with that. TH_OK; TH_E_LIMIT
+   * (TH_CALL_MAX_DEFERRED); TH_E_MISUSE (wrong thread; deferred already; a TH_TOOL_NONBLOCKING tool; the handler has
+   * used "toolhost.db/1", whose connection belongs to its thread). */
+  th_status (*defer)(th_call* call) TH_ON(worker);
+
+  /* Ends a deferred call, as if its handler returned `status`; exactly once, and its last use. Waits for a function of
+   * on_cancel() that runs on another thread, so hold no lock that it takes. TH_OK, also when nobody waits for the call
+   * any more; TH_E_MISUSE (not deferred; completed already, which is reported). */
+  th_status (*complete)(th_call* call, th_status status) TH_ON(any);
+
+  /* Calls fn(context) on a thread of the host when nobody waits for a deferred call any more: at most once, perhaps
+   * before on_cancel() returns and then on this thread, never after complete(), which is still due and may be called in
+   * it. TH_OK; TH_E_MISUSE (not deferred, completed, set already). */
+  th_status (*on_cancel)(th_call* call, th_fn fn, void* context) TH_ON(any);
 #endif
 } th_call_api;
 
@@ -517,10 +541,8 @@ typedef struct th_reads_api {
 typedef struct th_client_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
   /* 1 when the client has said that it can be asked this kind (TH_ASK_*), else 0; 0 in a job, and on misuse. */
   int32_t (*can)(th_call* call, uint32_t kind) TH_ON(worker);
-
   /* Asks the client. `key`: 1 to 64 of a-z 0-9 _ ; the same question has the same key in every run. Several questions
    * that precede the first return of TH_E_ASKED are asked together.
    *   TH_OK             *answer is the client's result, a JSON object that fits the question; lives until the handler
@@ -533,15 +555,12 @@ typedef struct th_client_api {
    *   TH_E_LIMIT        more than TH_ASK_MAX_QUESTIONS or TH_ASK_MAX_ROUNDS, or params over 64 KiB
    *   TH_E_MISUSE       wrong thread; a statement with TH_DB_LAST has written already */
   th_status (*ask)(th_call* call, uint32_t kind, th_str key, th_str params_json, th_str* answer) TH_ON(worker);
-
   /* How often the client has answered this call: 0 in the first run. */
   uint32_t (*round)(th_call* call) TH_ON(worker);
-
   /* A log message to the client: `level` 0 to 7 is debug, info, notice, warning, error, critical, alert, emergency;
    * `logger` may be empty; `data_json` is any JSON. Dropped when the client wants only higher levels. TH_OK;
    * TH_E_INVALID; TH_E_LIMIT (over 64 KiB, or more than 200 in a second: dropped); TH_E_MISUSE. */
   th_status (*message)(th_call* call, int32_t level, th_str logger, th_str data_json) TH_ON(worker);
-
   /* Before a long wait: lets go of the connection if the client can come back for the result. TH_OK, also when it
    * cannot; TH_E_MISUSE. */
   th_status (*let_go)(th_call* call) TH_ON(worker);
@@ -559,7 +578,6 @@ typedef struct th_client_api {
 typedef struct th_catalog_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
   /* These lists (TH_LIST_*) should be fetched again. TH_OK; TH_E_INVALID (unknown bits); TH_E_MISUSE. */
   th_status (*changed)(th_host* host, uint32_t kinds) TH_ON(any);
   /* The resource `uri` has changed, for every tenant; those who subscribed to it are told. TH_OK; TH_E_INVALID (no
@@ -579,7 +597,6 @@ typedef struct th_catalog_api {
 typedef struct th_prompt_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
   /* What the prompt is for, with these arguments; else the declared description. TH_OK; TH_E_INVALID (not UTF-8);
    * TH_E_LIMIT; TH_E_MISUSE (not the handler of a prompt, too). */
   th_status (*description)(th_call* call, th_str text) TH_ON(worker);
@@ -595,7 +612,6 @@ typedef struct th_prompt_api {
 typedef struct th_complete_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
   /* Appends a value that the client may offer, best first. TH_OK; of more than TH_COMPLETE_MAX_VALUES the client learns
    * only that there are more. TH_E_INVALID (not UTF-8); TH_E_LIMIT; TH_E_MISUSE (not the handler of a completion,
    * too). */
@@ -613,7 +629,6 @@ typedef struct th_complete_api {
 typedef struct th_secrets_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
   /* The secret that the configuration grants this plugin as `name`. *out lives until the handler returns; then the host
    * wipes it. Keep no copy: it may be another one after a reload. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
   th_status (*get)(th_call* call, th_str name, th_str* out) TH_ON(worker);
@@ -622,21 +637,17 @@ typedef struct th_secrets_api {
 /* ---- "toolhost.executor/1": threads of the host for what goes on beside handlers ---- */
 
 #define TH_SVC_EXECUTOR "toolhost.executor/1"
-
 #define TH_EXECUTOR_THREADS 4u        /* of one instance, started as they are needed */
 #define TH_EXECUTOR_MAX_WAITING 1024u /* functions of one instance that have not begun */
 
-/* Prefer it to threads of your own: the host knows when each function has returned, and waits for all before quiesce().
- * A function that was taken runs exactly once, so that it can free its context. When the instance stops, its calls end
- * first; then nothing more is taken, and what still waits runs at once. */
+/* Unlike with threads of your own, the host knows when each function has returned, and waits for all before quiesce().
+ * What was taken runs once. At a stop calls have their time to end; then nothing is taken, and what waits runs at once. */
 typedef struct th_executor_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
-  /* Runs fn(context) on a thread of the host, soon. TH_OK; TH_E_LIMIT (too many wait); TH_E_UNAVAILABLE (the instance
-   * stops, or the system has no thread): then it never runs. TH_E_MISUSE. */
+  /* Runs fn(context) on a thread of the host, soon. TH_OK; TH_E_LIMIT (too many wait) or TH_E_UNAVAILABLE (a stop, or
+   * no thread): then it never runs; TH_E_MISUSE. */
   th_status (*submit)(th_host* host, th_fn fn, void* context) TH_ON(any);
-
   /* The same in `delay_us` microseconds, at most a day. TH_E_INVALID (negative or longer), too. */
   th_status (*after)(th_host* host, int64_t delay_us, th_fn fn, void* context) TH_ON(any);
 } th_executor_api;
@@ -644,10 +655,8 @@ typedef struct th_executor_api {
 /* ---- "toolhost.metrics/1": what the plugin counts, for the operator's Prometheus ---- */
 
 #define TH_SVC_METRICS "toolhost.metrics/1"
-
-#define TH_METRIC_COUNTER 1u /* only grows; its name ends with "_total" */
-#define TH_METRIC_GAUGE 2u   /* goes up and down */
-
+#define TH_METRIC_COUNTER 1u      /* only grows; its name ends with "_total" */
+#define TH_METRIC_GAUGE 2u        /* goes up and down */
 #define TH_METRIC_MAX_DEFINED 64u /* of one plugin */
 #define TH_METRIC_MAX_LABELS 8u
 #define TH_METRIC_MAX_SERIES 200u /* combinations of label values of one metric; the host keeps each for good */
@@ -658,21 +667,17 @@ typedef struct th_executor_api {
 typedef struct th_metrics_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
-
-  /* Declares a metric; only while create() runs. `kind`: TH_METRIC_*. `name`: [a-z][a-z0-9_]*, up to 64 bytes, with
-   * the unit at its end. `help`: one sentence, up to 1,024 bytes. `labels`: names of the same form, ended by NULL, or
-   * NULL. *metric is its number, from 1, for as long as the instance lives. TH_OK; TH_E_INVALID; TH_E_CONFLICT (defined
-   * already); TH_E_LIMIT (too many metrics or labels); TH_E_MISUSE (create() has returned). The log says which and why.
-   */
+  /* Declares a metric, while create() runs. `kind`: TH_METRIC_*. `name`: [a-z][a-z0-9_]*, up to 64 bytes, its unit at
+   * the end. `help`: a sentence, up to 1,024 bytes. `labels`: such names, ended by NULL, or NULL. *metric is its
+   * number, from 1. TH_OK; TH_E_INVALID; TH_E_CONFLICT (defined already); TH_E_LIMIT (too many metrics or labels);
+   * TH_E_MISUSE (create() has returned). The log says why. */
   th_status (*define)(th_host* host, uint32_t kind, const char* name, const char* help, const char* const* labels,
                       uint32_t* metric) TH_ON(load);
-
   /* Adds `value` to the series with these `n` label values, in the order of the labels: up to 128 bytes of UTF-8 each,
    * without NUL. Series beyond TH_METRIC_MAX_SERIES are counted together as "(other)", which is reported once. Takes no
    * lock but for a new series. TH_OK; TH_E_INVALID (not finite, negative for a counter, other than `labels` says, not
    * UTF-8 or too long); TH_E_MISUSE (no such metric). */
   th_status (*add)(th_host* host, uint32_t metric, double value, const th_str* label_values, size_t n) TH_ON(any);
-
   /* The same, but a gauge's series becomes `value`. */
   th_status (*set)(th_host* host, uint32_t metric, double value, const th_str* label_values, size_t n) TH_ON(any);
 } th_metrics_api;
@@ -703,6 +708,7 @@ typedef struct th_metrics_api {
 /* Runs one call of a tool. `instance`: from create(); `user`: from th_tool_def. `call` lives until this returns.
  *   TH_OK                  what was pushed is the result; the host checks it against output_schema and commits
  *   what fail() returned   isError with that message; rolled back
+ *   TH_PENDING             after defer() (minor 1): complete() says how the call ended
  *   TH_E_RETRY             rolled back; run again if the tool is IDEMPOTENT and attempts are left, else UNAVAILABLE
  *   another TH_E_*         isError with the host's own text for the status; rolled back
  *   anything else          as TH_E_INTERNAL, and counted as misbehaving */

@@ -15,6 +15,7 @@
 #include <toolhost/plugin/enums.hpp>
 #include <toolhost/plugin/error.hpp>
 #include <toolhost/plugin/fields.hpp>
+#include <toolhost/plugin/later.hpp>
 #include <toolhost/plugin/sql.hpp>
 #include <toolhost/plugin/values.hpp>
 #endif

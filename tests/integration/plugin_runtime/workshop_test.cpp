@@ -45,5 +45,33 @@ TEST_F(Workshop, RunsASerialToolOneCallAtATime) {
   for (auto& call : calls) EXPECT_EQ(call.result.get().structured_json, R"({"overlapping":1})");
 }
 
+TEST_F(Workshop, GivesResultsAfterItsHandlersHaveReturned) {
+  start({test_plugin("workshop")}, [](PluginHostConfig& config) { config.workers = 1; });
+  std::vector<Running> calls;
+  for (int i = 0; i < 50; ++i)
+    calls.push_back(begin("say_later", R"({"text":"number )" + std::to_string(i) + R"(","ms":20})"));
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(calls[static_cast<std::size_t>(i)].result.get().structured_json,
+              R"({"text":"number )" + std::to_string(i) + "\"}");
+  const auto forgotten = run("forget", "{}");
+  EXPECT_EQ(forgotten.outcome, Outcome::kInternal) << "a promise that goes away ends its call";
+}
+
+TEST_F(Workshop, EndsWhatItHasDeferredWhenTheHostStops) {
+  start({test_plugin("workshop")},
+        [](PluginHostConfig& config) { config.lost_worker_grace = std::chrono::milliseconds(5'000); });
+  auto waits = begin("say_later", R"({"text":"in an hour","ms":3600000})");
+  while (host->load().at(0).deferred == 0) std::this_thread::yield();
+  waits.call->cancel();
+  EXPECT_THAT(events.wait_for("workshop", "warning"), HasSubstr("nobody waits"));
+  auto second = begin("say_later", R"({"text":"in an hour","ms":3600000})");
+  while (host->load().at(0).deferred < 2) std::this_thread::yield();
+  host->stop(std::chrono::milliseconds(0));
+  EXPECT_EQ(events.count("workshop", "quiesce"), 0U);
+  // The waits of its functions are cut short, so both are completed.
+  EXPECT_EQ(second.result.get().outcome, Outcome::kOk);
+  EXPECT_EQ(waits.result.get().outcome, Outcome::kOk);
+}
+
 }  // namespace
 }  // namespace toolhost::plugin_runtime

@@ -179,6 +179,11 @@ class Savepoint {
   th_call* call_;
 };
 
+#if TH_ABI_TARGET >= 1
+template <class Output>
+class Promise;
+#endif
+
 /// One call of a handler: who calls, what the host offers meanwhile, and where the result goes. Tools get it as it is;
 /// resources, prompts and completions as Reading, Prompting and Completing (catalog.hpp). Use it on the handler's
 /// thread only and not after the handler returned (cancelled() is fine on any thread until then). string_views that it
@@ -302,6 +307,13 @@ class Call {
   /// Before a long wait: lets go of the connection if the client can come back for the result.
   void let_go() { check(client().let_go(call_)); }
 
+  /// Lets the call go on without this handler and without a thread of the host; the handler then returns
+  /// Later<Output>. The promise gives the result (later.hpp), on the thread that it was handed to. Throws Error:
+  /// TH_E_LIMIT for too many of them, TH_E_MISUSE after a statement or in a tool that never blocks.
+  template <class Output>
+  [[nodiscard]] Promise<Output> defer();
+  [[nodiscard]] bool is_deferred() const noexcept { return is_deferred_; }
+
   /// A secret that the configuration grants the plugin by this name; gone when the handler returns, so keep no copy.
   /// Throws Error: TH_E_DENIED when it is not granted.
   [[nodiscard]] std::string_view secret(std::string_view name) {
@@ -418,6 +430,9 @@ class Call {
 
   th_host* host_;
   th_call* call_;
+#if TH_ABI_TARGET >= 1
+  bool is_deferred_ = false;
+#endif
   mutable th_call_info info_{};
 };
 

@@ -2,6 +2,8 @@
 #include <toolhost/plugin/call.hpp>
 #include <toolhost/plugin/catalog.hpp>
 #include <toolhost/plugin/fields.hpp>
+#include <toolhost/plugin/guarded.hpp>
+#include <toolhost/plugin/later.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -63,8 +65,8 @@ template <class Class, auto kMethod>
 th_status run_tool(void* instance, void*, th_call* handle) {
   using Traits = MethodTraits<decltype(kMethod)>;
   auto& self = *static_cast<Instance<Class>*>(instance);
-  return guarded(self.host.handle(), handle, [&]() -> th_status {
-    Call call(self.host.handle(), handle);
+  Call call(self.host.handle(), handle);
+  const th_status status = guarded(self.host.handle(), handle, [&]() -> th_status {
     const auto run = [&]() -> decltype(auto) {
       if constexpr (std::is_void_v<typename Traits::Arguments>) {
         return (self.object.*kMethod)(call);
@@ -77,6 +79,11 @@ th_status run_tool(void* instance, void*, th_call* handle) {
     };
     if constexpr (std::is_void_v<typename Traits::Output>) {
       run();
+#if TH_ABI_TARGET >= 1
+    } else if constexpr (LaterTraits<std::remove_cvref_t<typename Traits::Output>>::kIsLater) {
+      run();
+      return TH_PENDING;
+#endif
     } else {
       std::string structured;
       encode(structured, run());
@@ -84,6 +91,11 @@ th_status run_tool(void* instance, void*, th_call* handle) {
     }
     return TH_OK;
   });
+#if TH_ABI_TARGET >= 1
+  // Whatever was thrown after that: the promise says how the call ends.
+  if (call.is_deferred()) return TH_PENDING;
+#endif
+  return status;
 }
 
 /// Metadata must outlive every instance, and a plugin must have no static destructors: it is never freed.
@@ -342,9 +354,12 @@ class Definition {
     } else {
       made.def.input_schema = keep(schema_of<typename Traits::Arguments>(Direction::kInput));
     }
-    if constexpr (!std::is_void_v<typename Traits::Output>) {
-      made.def.output_schema = keep(schema_of<std::remove_cvref_t<typename Traits::Output>>(Direction::kOutput));
-    }
+#if TH_ABI_TARGET >= 1
+    using Output = typename LaterTraits<std::remove_cvref_t<typename Traits::Output>>::Output;
+#else
+    using Output = std::remove_cvref_t<typename Traits::Output>;
+#endif
+    if constexpr (!std::is_void_v<Output>) made.def.output_schema = keep(schema_of<Output>(Direction::kOutput));
     return made;
   }
 
