@@ -228,7 +228,6 @@ Finding check_leak(const CheckJob& job, ChildReport& report) {
   const auto tools = (*host)->tools();
   if (tools.empty()) return skipped("it has no tools");
   const auto share = kBudget / tools.size() / (kRounds + 1);
-  const auto last = Clock::now() + 2 * kBudget;
   std::string problem, slow;
   std::size_t calls = 0;
   for_each_tool(job, **host, [&](const Tool& tool, RandomArguments& arguments) {
@@ -239,7 +238,7 @@ Finding check_leak(const CheckJob& job, ChildReport& report) {
       const auto before = Memory::now();
       const auto until = Clock::now() + share;
       std::size_t made = 0;
-      while (made < kCalls && (Clock::now() < until || made < kLeastCalls) && Clock::now() < last) {
+      while (made < kCalls && Clock::now() < (made < kLeastCalls ? until + share : until)) {
         (*host)->call(tool, text, kDeadline);
         (*host)->incidents().take_broken_rules();  // what is noted is no leak of the plugin's
         ++made;

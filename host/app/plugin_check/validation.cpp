@@ -146,7 +146,7 @@ Result<std::vector<const Check*>> chosen_checks(const ValidationOptions& options
 /// One run over one file.
 class Run {
  public:
-  explicit Run(const ValidationOptions& options) : options_(options) {}
+  explicit Run(ValidationOptions options) : options_(std::move(options)) {}
 
   Result<> prepare() {
     auto directory = WorkDirectory::make();
@@ -208,7 +208,7 @@ class Run {
     return boost::system::in_place_value;
   }
 
-  const ValidationOptions& options_;
+  const ValidationOptions options_;
   CheckJob job_;
   Survey survey_;
   std::unique_ptr<WorkDirectory> directory_;
