@@ -162,6 +162,9 @@ structs! {
         cancelled: Option<unsafe extern "C" fn(*mut th_call) -> i32>,
         content: Option<unsafe extern "C" fn(*mut th_call, *const th_content) -> th_status>,
         progress: Option<unsafe extern "C" fn(*mut th_call, f64, f64, th_str) -> th_status>,
+        defer: Option<unsafe extern "C" fn(*mut th_call) -> th_status>,
+        complete: Option<unsafe extern "C" fn(*mut th_call, th_status) -> th_status>,
+        on_cancel: Option<unsafe extern "C" fn(*mut th_call, th_fn, *mut c_void) -> th_status>,
     }
     struct th_args_api {
         struct_size: u32,
@@ -379,6 +382,7 @@ constants! {
     TH_ASK_ROOTS: u32 = 4;
     TH_ASK_SAMPLING: u32 = 3;
     TH_ASK_URL: u32 = 2;
+    TH_CALL_MAX_DEFERRED: u32 = 1000;
     TH_COMPLETE_MAX_VALUES: u32 = 100;
     TH_C_AUDIO: u32 = 2;
     TH_C_IMAGE: u32 = 1;
@@ -430,6 +434,7 @@ constants! {
     TH_LOG_TRACE: i32 = 0;
     TH_LOG_WARN: i32 = 3;
     TH_OK: i32 = 0;
+    TH_PENDING: i32 = 2;
     TH_PROMPT_NONBLOCKING: u32 = 1 << 0;
     TH_RESOURCE_NONBLOCKING: u32 = 1 << 1;
     TH_RESOURCE_TEMPLATE: u32 = 1 << 0;
