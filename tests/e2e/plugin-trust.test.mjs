@@ -58,6 +58,39 @@ describe('trust in plugins', { timeout: 300_000 }, () => {
     await assert.rejects(callTool(host.url, key, 'list_tickets', {}), /Unknown tool: list_tickets/);
   });
 
+  test('a new version is trusted by the same rules, also by a dry run; the old one serves meanwhile', async (t) => {
+    const { config, plugin, sign } = await setUp(t);
+    await sign('acme');
+    const before = await sha256(plugin);
+    const host = await Host.start(t, { config: `${config(`, sha256: ${before}`)}reload: { watch: false }\n` });
+    const key = await host.key();
+    const reload = (...args) =>
+      toolhost(['plugin', 'reload', 'tickets', ...args, ...host.configArgs, '--data-dir', host.dataDir]);
+    const replace = async () => {
+      await copyFile(join(SHIPPED, 'tickets.so'), `${plugin}.next`);
+      await appendFile(`${plugin}.next`, 'x'); // behind what the loader reads
+      await rename(`${plugin}.next`, plugin);
+    };
+    await replace();
+    for (const args of [[], ['--dry-run']]) {
+      const { code, stderr } = await reload(...args);
+      assert.notEqual(code, 0, args.join());
+      assert.match(stderr, args.length ? /it was changed after it was signed/ : new RegExp(`allows only ${before}`));
+    }
+    await sign('acme');
+    const dry = await reload('--dry-run');
+    assert.equal(dry.code, 0, dry.stderr);
+    const after = await sha256(plugin);
+    assert.match((await reload()).stderr, new RegExp(`has the SHA-256 ${after}.*allows only ${before}`));
+    assert.notEqual((await callTool(host.url, key, 'list_tickets', {})).isError, true);
+
+    await writeFile(join(host.directory, 'host.yaml'), config(`, sha256: ${after}`));
+    await toolhostOk(['reload', ...host.configArgs, '--data-dir', host.dataDir]);
+    const done = await reload();
+    assert.equal(done.code, 0, done.stderr);
+    assert.notEqual((await callTool(host.url, key, 'list_tickets', {})).isError, true);
+  });
+
   test('check-config names what it would not load, with its place', async (t) => {
     const { at, config, plugin, sign } = await setUp(t);
     const check = async (text) => {

@@ -86,13 +86,6 @@ int sign(const TrustOptions& options) {
   return kExitOk;
 }
 
-/// What a configuration says of this file; nothing when it does not name it.
-plugin_runtime::PluginPins pins_of(const HostConfig& config, const fs::path& file) {
-  for (const auto& spec : config.plugins.plugins)
-    if (plugin_file(config, spec) == file) return spec.pins;
-  return {};
-}
-
 int verify(const CommonOptions& common, const TrustOptions& options) {
   const auto plugin = plugin_runtime::identify_plugin_file(options.file);
   if (!plugin) return fail(plugin.error());

@@ -85,6 +85,12 @@ std::filesystem::path plugin_file(const HostConfig& config, const plugin_runtime
   return absolute_path(config.plugin_dir / plugin.file).lexically_normal();
 }
 
+plugin_runtime::PluginPins pins_of(const HostConfig& config, const std::filesystem::path& file) {
+  for (const auto& plugin : config.plugins.plugins)
+    if (plugin_file(config, plugin) == file) return plugin.pins;
+  return {};
+}
+
 std::filesystem::path default_data_directory() {
   if (const std::string data_home = environment("XDG_DATA_HOME"); !data_home.empty()) {
     return std::filesystem::path(data_home) / "toolhost";

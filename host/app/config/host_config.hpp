@@ -144,6 +144,8 @@ bool is_loopback_address(const std::string& address);
 std::filesystem::path absolute_path(const std::filesystem::path& path);
 /// Where the file of a plugin is: absolute, and the same text for the same path.
 std::filesystem::path plugin_file(const HostConfig& config, const plugin_runtime::PluginSpec& plugin);
+/// What the configuration says about this file (absolute); nothing when it does not name it.
+plugin_runtime::PluginPins pins_of(const HostConfig& config, const std::filesystem::path& file);
 /// $XDG_DATA_HOME/toolhost, else ~/.local/share/toolhost.
 std::filesystem::path default_data_directory();
 /// Beside the program, wherever it is: ../lib/toolhost/plugins when installed, ../plugins in a build tree.
