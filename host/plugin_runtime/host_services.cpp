@@ -256,6 +256,9 @@ bool th_host::announce(std::string_view uri, std::optional<toolhost::TenantId> t
 }
 
 void th_host::silence() {
+  // Before anything else is touched: threads that a plugin left behind go on while the process ends, and with it what
+  // is static, such as the JSON library's choice of an implementation.
+  is_silent_.store(true, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   events_ = nullptr;
   news_ = nullptr;

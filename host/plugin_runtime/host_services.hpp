@@ -94,7 +94,7 @@ struct th_host {
   /// A log record of the plugin: bounded per second, so that one plugin cannot drown the log.
   void log(toolhost::observability::Severity severity, std::string_view text);
   [[nodiscard]] bool logs(toolhost::observability::Severity severity) const noexcept {
-    return severity >= log_level_.load(std::memory_order_relaxed);
+    return !is_silent_.load(std::memory_order_acquire) && severity >= log_level_.load(std::memory_order_relaxed);
   }
   void set_log_level(toolhost::observability::Severity level) noexcept { log_level_ = level; }  ///< any thread
   /// Before create(); outlives silence().
@@ -122,6 +122,7 @@ struct th_host {
   const std::string plugin_;
   const toolhost::plugin_runtime::TokenSealer sealer_;
   std::atomic<toolhost::observability::Severity> log_level_;
+  std::atomic<bool> is_silent_{false};
   toolhost::plugin_runtime::PluginSettings settings_;
   toolhost::plugin_runtime::PluginSecrets secrets_;
   toolhost::plugin_runtime::PluginMetrics metrics_;

@@ -641,7 +641,7 @@ typedef struct th_secrets_api {
 #define TH_EXECUTOR_MAX_WAITING 1024u /* functions of one instance that have not begun */
 
 /* Unlike with threads of your own, the host knows when each function has returned, and waits for all before quiesce().
- * What was taken runs once. At a stop calls have their time to end; then nothing is taken, and what waits runs at once. */
+ * What was taken runs once. At a stop calls have their time to end; then none is taken and what waits runs at once. */
 typedef struct th_executor_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
