@@ -182,11 +182,8 @@ class Control final : public ConfigurationControl {
  private:
   /// What the configuration in force wants the plugin's file to be.
   [[nodiscard]] plugin_runtime::PluginPins wanted_of(std::string_view id) const {
-    for (const auto& info : parts_.plugins.plugins()) {
-      if (info.id != id) continue;
-      for (const auto& spec : current_->plugins.plugins)
-        if (plugin_file(*current_, spec).lexically_normal() == std::filesystem::path(info.file)) return spec.pins;
-    }
+    for (const auto& info : parts_.plugins.plugins())
+      if (info.id == id) return pins_of(*current_, info.file);
     return {};
   }
 

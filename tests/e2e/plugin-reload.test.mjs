@@ -176,7 +176,7 @@ describe('plugin-reload', { timeout: 1_800_000 }, () => {
     assert.equal(textOf(await callTool(host.url, key, 'which', {})), '2');
 
     await writeFile(host.configArgs[1], yaml({ offers_sha256: 'ABC' }));
-    assert.match((await command(host, ['reload'])).stderr, /host\.yaml:\d+:\d+: .*offers_sha256.*64 digits/);
+    assert.match((await command(host, ['reload'])).stderr, /host\.yaml:\d+:\d+: .*offers_sha256.*64 hexadecimal digits/);
     await writeFile(host.configArgs[1], yaml({ offers_sha256: first }));
     host.options.config = yaml({ offers_sha256: first });
     await host.stop();
