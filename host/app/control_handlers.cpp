@@ -33,10 +33,10 @@ std::optional<std::string> plugin_of(const json::Value& request) {
   return std::string(id);
 }
 
-std::string answer_plugin(const plugin_runtime::PluginHost& plugins, const json::Value& request) {
+std::string answer_plugin(ConfigurationControl& control, const json::Value& request) {
   const auto id = plugin_of(request);
   if (!id) return wrong(R"("id" is the id of a plugin)");
-  const auto found = running_plugin(plugins, *id);
+  const auto found = control.plugin(*id);
   return found ? to_json(*found) : admin_error(found.error());
 }
 
@@ -66,7 +66,7 @@ AdminHandlers control_handlers(ConfigurationControl& control, const access::Gate
                                const plugin_runtime::PluginHost& plugins) {
   return {
       {"reload", [&control](const json::Value& request) { return answer_reload(control, request); }},
-      {"plugin", [&plugins](const json::Value& request) { return answer_plugin(plugins, request); }},
+      {"plugin", [&control](const json::Value& request) { return answer_plugin(control, request); }},
       {"reload_plugin", [&control](const json::Value& request) { return answer_reload_plugin(control, request); }},
       {"explain",
        [&gatekeeper, &plugins](const json::Value& request) { return answer_explain(gatekeeper, plugins, request); }},

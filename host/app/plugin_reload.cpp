@@ -126,7 +126,11 @@ std::string to_json(const RunningPlugin& plugin) {
   json.begin_object().member("id", plugin.id).member("version", plugin.version).member("file", plugin.file);
   json.member("sha256", plugin.sha256).key("offers").begin_object();
   for (const auto& [name, offer] : plugin.offers) json.key(name).raw(offer);
-  json.end_object().end_object();
+  json.end_object().member("pinned_id", plugin.pins.id).member("extra_needed", plugin.pins.extra_needed);
+  json.key("require_signature").boolean(plugin.trust.require_signature).key("trusted_keys").begin_array();
+  for (const auto& [name, file] : plugin.trust.keys)
+    json.begin_object().member("name", name).member("file", file.string()).end_object();
+  json.end_array().end_object();
   return out;
 }
 
@@ -134,12 +138,20 @@ Result<RunningPlugin> running_plugin_from_json(std::string_view text) {
   json::Document document;
   const auto root = document.parse(text);
   json::Object offers;
-  if (!root || json::find(*root, "offers").get(offers) != simdjson::SUCCESS) return not_understood();
-  RunningPlugin plugin{.id = text_of(*root, "id"),
-                       .version = text_of(*root, "version"),
-                       .file = text_of(*root, "file"),
-                       .sha256 = text_of(*root, "sha256"),
-                       .offers = {}};
+  json::Array keys;
+  RunningPlugin plugin;
+  if (!root || json::find(*root, "offers").get(offers) != simdjson::SUCCESS ||
+      json::find(*root, "trusted_keys").get(keys) != simdjson::SUCCESS ||
+      json::find(*root, "require_signature").get(plugin.trust.require_signature) != simdjson::SUCCESS)
+    return not_understood();
+  plugin.id = text_of(*root, "id");
+  plugin.version = text_of(*root, "version");
+  plugin.file = text_of(*root, "file");
+  plugin.sha256 = text_of(*root, "sha256");
+  plugin.pins.id = text_of(*root, "pinned_id");
+  plugin.pins.extra_needed = texts_of(*root, "extra_needed");
+  for (const auto& key : keys)
+    plugin.trust.keys.push_back({.name = text_of(key, "name"), .file = text_of(key, "file")});
   for (const auto& [name, offer] : offers) plugin.offers[std::string(name)] = json::to_text(offer);
   return plugin;
 }

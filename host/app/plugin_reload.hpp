@@ -26,8 +26,10 @@ std::string to_text(const PluginReloadReport& report);
 struct RunningPlugin {
   std::string id, version, file, sha256;  ///< version and hash are empty when it does not serve
   plugin_runtime::PluginOffers offers;
-};
-/// kNotFound: no such plugin.
+  plugin_runtime::PluginPins pins;    ///< what the configuration in force wants its file to be
+  plugin_runtime::PluginTrust trust;  ///< what the host demands of every plugin file
+};  // as JSON without the hashes of files
+/// Without pins and trust. kNotFound: no such plugin.
 Result<RunningPlugin> running_plugin(const plugin_runtime::PluginHost& plugins, std::string_view id);
 std::string to_json(const RunningPlugin& plugin);
 /// What to_json() wrote; kInternal when it is something else.

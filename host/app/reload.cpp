@@ -155,6 +155,15 @@ class Control final : public ConfigurationControl {
     return report;
   }
 
+  Result<RunningPlugin> plugin(std::string_view id) override {
+    auto found = running_plugin(parts_.plugins, id);
+    if (!found) return found.error();
+    const std::lock_guard lock(reload_mutex_);
+    found->pins = pins_of(*current_, found->file);
+    found->trust = started_with_->plugins.trust;
+    return found;
+  }
+
   Result<PluginReloadReport> reload_plugin(std::string_view id) override {
     const std::lock_guard lock(reload_mutex_);
     const auto replaced = parts_.plugins.replace_plugin(id, wanted_of(id));

@@ -66,6 +66,8 @@ class ConfigurationControl {
   virtual ReloadReport reload(ReloadTrigger trigger, bool dry_run) = 0;
   /// The same, soon, on a thread of the control's own.
   virtual void request(ReloadTrigger trigger) = 0;
+  /// What a plugin serves with, and what its file has to be.
+  virtual Result<RunningPlugin> plugin(std::string_view id) = 0;
   /// Puts what a plugin's file holds now in the place of what serves, as PluginHost::replace_plugin(), which see for
   /// the errors; with the hashes that the configuration in force wants. Not while it is reloaded.
   virtual Result<PluginReloadReport> reload_plugin(std::string_view id) = 0;

@@ -77,6 +77,9 @@ describe('trust in plugins', { timeout: 300_000 }, () => {
       assert.notEqual(code, 0, args.join());
       assert.match(stderr, args.length ? /it was changed after it was signed/ : new RegExp(`allows only ${before}`));
     }
+    // What the running host demands counts, not what the command knows of its configuration.
+    const blind = await toolhost(['plugin', 'reload', 'tickets', '--dry-run', '--data-dir', host.dataDir]);
+    assert.match(blind.stderr, /it was changed after it was signed/);
     await sign('acme');
     const dry = await reload('--dry-run');
     assert.equal(dry.code, 0, dry.stderr);

@@ -33,14 +33,10 @@ Result<PluginReloadReport> compare(const CommonOptions& common, const std::strin
   const auto running = running_plugin_from_json(*answer);
   if (!running) return running.error();
   const ScratchStore store;
-  const auto config = configuration(common);
-  if (!config) return config.error();
-  // Code of it runs here, so it must be trusted; only that its hash is another is what a dry run is for.
-  auto pins = pins_of(*config, running->file);
-  auto trust = config->plugins.trust;
-  pins.sha256.clear();
-  trust.require_sha256 = false;
-  const auto described = plugin_runtime::describe_plugin_file(running->file, store.path(), pins, trust);
+  // Code of it runs here, so it must be what the host would trust, but for the hash: that it is another is what a dry
+  // run is for.
+  const auto described =
+      plugin_runtime::describe_plugin_file(running->file, store.path(), running->pins, running->trust);
   if (!described) return described.error();
   PluginReloadReport report{.dry_run = true};
   report.replaced.id = described->id;

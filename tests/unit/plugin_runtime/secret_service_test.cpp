@@ -52,7 +52,6 @@ TEST(SecretService, GivesWhatIsGrantedUntilTheHandlerReturns) {
     return TH_OK;
   });
   EXPECT_FALSE(result.is_error);
-  fixture.stop();
   EXPECT_TRUE(left->secrets.empty()) << "wiped with its handler";
   th_str secret{};
   EXPECT_EQ(secrets().get(left, str("smtp"), &secret), TH_E_MISUSE);
