@@ -22,9 +22,9 @@
  *                    Handlers of one instance run at the same time, on any number of threads, for different calls.
  *  R7 Never unmapped. A module stays mapped until the process ends. Retiring it means that it gets no more calls.
  *
- * A th_call used on another thread than its handler's, or after the handler returned, answers TH_E_MISUSE where the
- * host can still tell, and is undefined where it cannot. Text is UTF-8 wherever nothing else is said. ABI.md, which
- * comes with this header, tells how the contract grows.
+ * A th_call used on another thread than its handler's, or after the handler returned (once deferred: after
+ * complete()), answers TH_E_MISUSE where the host can still tell, and is undefined where it cannot. Text is UTF-8
+ * wherever nothing else is said. ABI.md, which comes with this header, tells how the contract grows.
  */
 #ifndef TOOLHOST_PLUGIN_H
 #define TOOLHOST_PLUGIN_H
@@ -279,7 +279,7 @@ typedef struct th_call_api {
   th_status (*last_error)(th_call* call, th_error* out) TH_ON(worker);
 
   /* 1 when the caller no longer waits or the deadline passed, else 0. One relaxed load: poll it freely in long loops.
-   * Any thread, but only until the handler returns. */
+   * Any thread, but only until the handler returns; once deferred: until complete(). */
   int32_t (*cancelled)(th_call* call) TH_ON(any);
 
 #if TH_ABI_TARGET >= 1
@@ -630,7 +630,7 @@ typedef struct th_secrets_api {
   uint32_t struct_size;
   uint32_t reserved; /* 0 */
   /* The secret that the configuration grants this plugin as `name`. *out lives until the handler returns; then the host
-   * wipes it. Keep no copy: it may be another one after a reload. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
+   * wipes it. Keep no copy: another instance may get another one. TH_OK; TH_E_DENIED (not granted); TH_E_MISUSE. */
   th_status (*get)(th_call* call, th_str name, th_str* out) TH_ON(worker);
 } th_secrets_api;
 
@@ -705,7 +705,8 @@ typedef struct th_metrics_api {
 #define TH_TOOL_SERIAL (1u << 7)
 #endif
 
-/* Runs one call of a tool. `instance`: from create(); `user`: from th_tool_def. `call` lives until this returns.
+/* Runs one call of a tool. `instance`: from create(); `user`: from th_tool_def. `call` lives until this returns, or,
+ * once deferred (minor 1), until complete().
  *   TH_OK                  what was pushed is the result; the host checks it against output_schema and commits
  *   what fail() returned   isError with that message; rolled back
  *   TH_PENDING             after defer() (minor 1): complete() says how the call ended
@@ -832,9 +833,9 @@ typedef struct th_plugin_def {
    * NULL. Any other answer than TH_OK refuses the plugin: log the reason first. NULL: there is nothing to make. */
   th_status (*create)(th_host* host, void** instance) TH_ON(load);
 
-  /* Called after the last handler has returned: stop and join the plugin's own threads before `deadline_us` (wall
-   * clock). TH_OK: none will touch the host again. Anything else, or overstaying: the instance is left alive for ever
-   * and destroy() is not called. NULL: there are none. */
+  /* Called when no handler, deferred call or function of the executor is left: stop and join the plugin's own threads
+   * before `deadline_us` (wall clock). TH_OK: none will touch the host again. Anything else, or overstaying: the
+   * instance is left alive for ever and destroy() is not called. NULL: there are none. */
   th_status (*quiesce)(void* instance, int64_t deadline_us) TH_ON(load);
 
   /* Ends the instance. NULL: there is nothing to end. */
