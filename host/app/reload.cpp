@@ -166,6 +166,11 @@ class Control final : public ConfigurationControl {
 
   Result<PluginReloadReport> reload_plugin(std::string_view id) override {
     const std::lock_guard lock(reload_mutex_);
+    if (!is_configured(id))
+      return Error{Errc::kConflict,
+                   "the configuration in force does not list the plugin " + std::string(id) +
+                       " any more: put it back there, or restart the host, which then goes without it",
+                   {}};
     const auto replaced = parts_.plugins.replace_plugin(id, wanted_of(id));
     if (!replaced) return replaced.error();
     return PluginReloadReport{.replaced = *replaced, .problems = check_against_plugins(*current_, parts_.plugins)};
@@ -189,6 +194,17 @@ class Control final : public ConfigurationControl {
   }
 
  private:
+  /// False when it was taken out since the start; true for one that nobody knows.
+  [[nodiscard]] bool is_configured(std::string_view id) const {
+    const auto& specs = current_->plugins.plugins;
+    const auto infos = parts_.plugins.plugins();
+    return std::none_of(infos.begin(), infos.end(), [&](const auto& info) {
+      return info.id == id && std::none_of(specs.begin(), specs.end(), [&](const auto& spec) {
+               return plugin_file(*current_, spec) == std::filesystem::path(info.file);
+             });
+    });
+  }
+
   /// What the configuration in force wants the plugin's file to be.
   [[nodiscard]] plugin_runtime::PluginPins wanted_of(std::string_view id) const {
     for (const auto& info : parts_.plugins.plugins())

@@ -80,7 +80,7 @@ void ToolRunner::complete(Job& job, th_call& frame, th_status status, bool is_aw
   if (left != nullptr) {
     retire(std::move(left));
     leave_gate(job);
-    if (!stopping_.load()) rouse_workers();
+    if (!ending_) rouse_workers();
   }
   if (is_idle()) idle_.notify_all();
 }
@@ -127,10 +127,13 @@ void ToolRunner::signal_cancel(th_call& frame, const JobPtr& job) {
     const std::lock_guard lock(deferred.mutex);
     if (deferred.call != job || deferred.on_cancel == nullptr || std::exchange(deferred.has_fired, true)) return;
   }
-  executor_.post([&frame, job] {
+  const bool will_run = executor_.post([&frame, job] {
     std::unique_lock lock(frame.deferred.mutex);
     if (frame.deferred.call == job) frame.fire(lock);
   });
+  if (will_run) return;
+  const std::lock_guard lock(frame.deferred.mutex);
+  if (frame.deferred.call == job) frame.deferred.has_fired = false;  // the next sweep tries again
 }
 
 /// Nobody waits for this call's handler or completion any more.

@@ -352,18 +352,26 @@ void th_call::fire(std::unique_lock<std::mutex>& lock) {
 }
 
 void th_call::shed() noexcept {
-  content = {};
-  description = {};
-  completion.values = {};
+  // What waits to be sent is of a call that is over; the frame will be another's.
+  {
+    const std::lock_guard lock(progress.mutex);
+    progress.is_waiting.store(false);
+    progress.message = std::string();
+  }
+  // An assigned {} would keep the memory.
+  content = std::string();
+  description = std::string();
+  completion.values = std::string();
+  (void)writer.take();
   writer.reset();
-  structured = {};
+  structured = std::string();
   structured_document.reset();
-  args_text = {};
-  kept.clear();
-  updated = {};
-  failure_message = {};
-  error_message = {};
-  error_detail = {};
+  args_text = std::string();
+  kept = {};
+  updated = std::vector<std::string>();
+  failure_message = std::string();
+  error_message = std::string();
+  error_detail = std::string();
   tenant_settings_.reset();
   settings_ = nullptr;
 }

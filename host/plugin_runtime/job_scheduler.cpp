@@ -56,6 +56,9 @@ void JobScheduler::replace(RegistryPtr registry, std::vector<Job> jobs) {
       const auto found = by_name.find(key.first);
       if (found != by_name.end()) {
         slot->job = found->second;
+        const auto interval = slot->job->definition->interval;
+        if (slot->call == nullptr && slot->due == Clock::time_point::max() && interval > 0ms)
+          schedule(slot, Clock::now() + std::min(interval, kLongestSpread));
         return false;
       }
       slot->gone = true;

@@ -40,6 +40,7 @@ PluginInfo describe(const CheckedFile& file) {
 }
 
 void name_offers(PluginInfo& info, const PluginDefinition& definition) {
+  for (auto* names : {&info.tools, &info.resources, &info.templates, &info.prompts}) names->clear();
   for (const auto& offered : definition.tools) info.tools.push_back(offered.tool.name);
   for (const auto& offered : definition.resources)
     (offered.resource.uri_template ? info.templates : info.resources).push_back(offered.resource.name);
@@ -89,26 +90,50 @@ std::string loaded_text(const PluginInfo& info, const PluginDefinition& definiti
   return text;
 }
 
+/// A handler of a resource, and the resource.
+struct OfferedHandler {
+  const Resource* resource = nullptr;
+  const Tool* handler = nullptr;
+};
+
+OfferedHandler find_read(const ToolRegistry& registry, const ToolCall& call) {
+  for (const auto offers : {registry.resources(), registry.templates()})
+    for (const auto* resource : offers) {
+      if (resource->read.name != call.tool->name) continue;
+      if (call.kind == ToolCall::Kind::kRead) return {resource, &resource->read};
+      return {resource, resource->complete ? &*resource->complete : nullptr};
+    }
+  return {};
+}
+
 /// Its namesake in another generation; null when there is none that does as much and as little.
-const Tool* namesake(const ToolRegistry& registry, const std::vector<PluginPtr>& plugins, const ToolCall& call) {
+const Tool* namesake(const PluginRegistry& registry, const ToolCall& call) {
   const auto& tool = *call.tool;
-  const auto of = [&call](const Tool& main, const std::optional<Tool>& complete) -> const Tool* {
-    if (call.kind != ToolCall::Kind::kComplete) return &main;
-    return complete ? &*complete : nullptr;
-  };
   const Tool* found = nullptr;
   if (call.kind == ToolCall::Kind::kTool) {
-    found = registry.find(tool.name);
-    for (const auto& plugin : plugins)
-      for (const auto& job : plugin->definition().jobs)
-        if (const auto& candidate = job.definition.tool; candidate.name == tool.name && candidate.plugin == tool.plugin)
-          found = &candidate;
+    // What was a tool must not become a job, which no client may call, nor the other way round.
+    const auto* const first = call.registry->find(tool.name);
+    if (first != nullptr && first->plugin == tool.plugin) {
+      found = registry.find(tool.name);
+    } else {
+      for (const auto& plugin : registry.plugins())
+        for (const auto& job : plugin->definition().jobs)
+          if (const auto& other = job.definition.tool; other.name == tool.name && other.plugin == tool.plugin)
+            found = &other;
+    }
+  } else if (const auto read = find_read(registry, call); read.resource != nullptr) {
+    // The call has variables of the template that it fits.
+    const auto before = find_read(*call.registry, call);
+    if (before.resource != nullptr && before.resource->uri == read.resource->uri) found = read.handler;
+  } else {
+    for (const auto* prompt : registry.prompts()) {
+      if (prompt->get.name != tool.name) continue;
+      if (call.kind == ToolCall::Kind::kPrompt)
+        found = &prompt->get;
+      else
+        found = prompt->complete ? &*prompt->complete : nullptr;
+    }
   }
-  for (const auto offers : {registry.resources(), registry.templates()})
-    for (const auto* resource : offers)
-      if (resource->read.name == tool.name) found = of(resource->read, resource->complete);
-  for (const auto* prompt : registry.prompts())
-    if (prompt->get.name == tool.name) found = of(prompt->get, prompt->complete);
   const bool is_same = found != nullptr && found->plugin == tool.plugin && found->read_only == tool.read_only &&
                        found->destructive == tool.destructive && found->idempotent == tool.idempotent &&
                        found->open_world == tool.open_world;
@@ -130,10 +155,7 @@ class Host final : public PluginHost {
 
   ~Host() override { stop(std::chrono::milliseconds(0)); }
 
-  [[nodiscard]] RegistryPtr registry() const noexcept override {
-    const std::lock_guard lock(registry_mutex_);
-    return registry_;
-  }
+  [[nodiscard]] RegistryPtr registry() const noexcept override { return newest(); }
 
   [[nodiscard]] std::vector<PluginInfo> plugins() const override {
     std::vector<PluginInfo> infos;
@@ -155,8 +177,8 @@ class Host final : public PluginHost {
 
   Result<std::string> run_job(std::string_view plugin, std::string_view job, CallerPtr caller,
                               std::string_view arguments) override {
-    const auto registry = this->registry();  // keeps what is found alive
-    const auto found = find_job(plugin, job);
+    const auto registry = newest();
+    const auto found = find_job(*registry, plugin, job);
     if (!found) return found.error();
     auto call = make_job_call(registry, **found, std::move(caller), arguments);
     if (!call) return call.error();
@@ -216,6 +238,7 @@ class Host final : public PluginHost {
       const auto found = settings.find(entry.info.id);
       entry.spec.tenant_settings = found == settings.end() ? kNone : found->second;
       if (entry.plugin != nullptr) entry.plugin->set_tenant_settings(entry.spec.tenant_settings);
+      for_each_retiring(entry.info.id, [&](auto& plugin) { plugin.set_tenant_settings(entry.spec.tenant_settings); });
     }
   }
 
@@ -225,6 +248,8 @@ class Host final : public PluginHost {
     const std::lock_guard changing(change_mutex_);
     config_.log_level = level;
     for (const auto& plugin : plugins_) plugin->set_log_level(level);
+    for (const auto& entry : entries_)
+      for_each_retiring(entry.info.id, [level](auto& plugin) { plugin.set_log_level(level); });
   }
 
   [[nodiscard]] std::shared_ptr<const PluginOffers> offers(std::string_view id) const override {
@@ -291,6 +316,10 @@ class Host final : public PluginHost {
             .hand_over = [this](const ToolCallPtr& call) { return hand_over(call); }};
   }
 
+  [[nodiscard]] std::shared_ptr<const PluginRegistry> newest() const noexcept {
+    const std::lock_guard lock(registry_mutex_);
+    return registry_;
+  }
   [[nodiscard]] std::vector<PluginPtr> serving() const {
     const std::lock_guard lock(mutex_);
     return plugins_;
@@ -305,6 +334,14 @@ class Host final : public PluginHost {
     return static_cast<std::size_t>(std::count_if(retiring_.begin(), retiring_.end(), [&](const auto& retired) {
       return retired->id == id && retired->plugin != nullptr;
     }));
+  }
+
+  /// Of this plugin, those that still end their calls.
+  template <class Function>
+  void for_each_retiring(std::string_view id, Function function) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& retired : retiring_)
+      if (retired->id == id && retired->plugin != nullptr) function(*retired->plugin);
   }
 
   static std::vector<JobScheduler::Job> scheduled_jobs(const std::vector<PluginPtr>& plugins) {
@@ -426,9 +463,11 @@ class Host final : public PluginHost {
     if (!first) return first.error();
     successors.push_back(std::move(*first));
     if (auto done = add_readers(successors); !done) return done.error();
-    // From here on what fails must be undone.
-    for (auto& successor : successors) {
-      if (auto refused = bring_up(successor)) {
+    // As at the start: every migration comes before every grant. From here on what fails must be undone.
+    for (const auto step : {&Host::migrate, &Host::bring_up}) {
+      for (auto& successor : successors) {
+        const auto refused = (this->*step)(successor);
+        if (!refused) continue;
         undo(successors);
         return refused->error;
       }
@@ -519,13 +558,12 @@ class Host final : public PluginHost {
     return successor != nullptr ? successor->entry.plugin : entries_[index].plugin;
   }
 
+  std::optional<Refused> migrate(Successor& successor) { return successor.entry.plugin->migrate(around()); }
+
   std::optional<Refused> bring_up(Successor& successor) {
     auto& entry = successor.entry;
-    if (auto refused = entry.plugin->migrate(around())) return refused;
-    auto granted = entry.views;
-    for (const auto& view : entries_[successor.index].views)
-      if (std::none_of(granted.begin(), granted.end(), [&](const auto& each) { return is_same_view(each, view); }))
-        granted.push_back(view);
+    auto granted = in_use(entry.info.id, entry.views);
+    add_views(granted, entries_[successor.index].views);
     if (auto refused = entry.plugin->serve(entry.views, granted, address_)) return refused;
     successor.serves = true;
     complete(entry.info, *entry.plugin);
@@ -537,15 +575,30 @@ class Host final : public PluginHost {
   void undo(const std::vector<Successor>& successors) {
     for (const auto& successor : successors) {
       if (successor.serves) successor.entry.plugin->stop(std::chrono::milliseconds(0));
-      if (const auto& before = entries_[successor.index]; before.plugin != nullptr) narrow_grants(before);
+      const auto& before = entries_[successor.index];
+      narrow_grants(successor.entry.plugin->definition(),
+                    before.plugin != nullptr ? before.views : PluginInstance::Views());
     }
   }
 
-  /// Takes back what only another instance was to read.
-  void narrow_grants(const Entry& entry) {
-    const auto& definition = entry.plugin->definition();
+  static void add_views(PluginInstance::Views& views, const PluginInstance::Views& more) {
+    for (const auto& view : more)
+      if (std::none_of(views.begin(), views.end(), [&](const auto& each) { return is_same_view(each, view); }))
+        views.push_back(view);
+  }
+
+  /// These, and what instances of this plugin may read that still end their calls.
+  [[nodiscard]] PluginInstance::Views in_use(std::string_view id, PluginInstance::Views views) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& retired : retiring_)
+      if (retired->id == id && retired->plugin != nullptr) add_views(views, retired->views);
+    return views;
+  }
+
+  /// Takes back what no instance reads: the newest reads `views`.
+  void narrow_grants(const PluginDefinition& definition, const PluginInstance::Views& views) {
     if (!definition.has_database()) return;
-    if (const auto done = storage::grant_reads(address_, definition.id, entry.views); !done)
+    if (const auto done = storage::grant_reads(address_, definition.id, in_use(definition.id, views)); !done)
       events_.emit(observability::PluginReported{PluginIncident::kMisbehaved, definition.id, "reads",
                                                  "what it may read could not be narrowed: " + done.error().message});
   }
@@ -566,7 +619,7 @@ class Host final : public PluginHost {
     report.changes = offer_changes(*before, *find(index, successors)->entry.plugin->offers());
     if (was_serving) {
       const auto load = replaced.plugin->load();
-      report.running = load.running + load.queued;
+      report.running = load.running + load.queued + load.deferred;
     }
 
     std::vector<std::unique_ptr<Retiring>> old;
@@ -591,26 +644,30 @@ class Host final : public PluginHost {
     const auto mapped = PluginImage::mapped(report.id);
     report.versions = mapped.versions;
     report.mapped_bytes = mapped.bytes;
-    tell(report);
+    tell(report, entries_[index]);
     for (auto& each : old) retire(std::move(each));
     tell_clients(report.changes);
     return report;
   }
 
   std::uint64_t switch_registry() {
-    auto next = std::make_shared<PluginRegistry>(plugins_, registry_->generation() + 1);
-    RegistryPtr before = next;
+    const auto next = std::make_shared<const PluginRegistry>(plugins_, registry_->generation() + 1);
+    auto before = next;
     {
       const std::lock_guard lock(registry_mutex_);
       registry_.swap(before);
     }
-    scheduler_->replace(next, scheduled_jobs(plugins_));
+    try {
+      scheduler_->replace(next, scheduled_jobs(plugins_));
+    } catch (const std::system_error& error) {
+      events_.emit(
+          observability::PluginReported{PluginIncident::kMisbehaved, "", "jobs",
+                                        std::string("jobs do not run, for want of a thread: ") + error.what()});
+    }
     return next->generation();
   }
 
-  void tell(const PluginReplacement& report) {
-    const auto& entry =
-        *std::find_if(entries_.begin(), entries_.end(), [&](const Entry& each) { return each.info.id == report.id; });
+  void tell(const PluginReplacement& report, const Entry& entry) {
     auto text = loaded_text(entry.info, entry.plugin->definition());
     if (!report.version_before.empty()) text += ", in the place of " + report.version_before;
     for (const auto& change : report.changes) text += "; " + change;
@@ -645,7 +702,10 @@ class Host final : public PluginHost {
         one.is_over.store(true);
       });
     } catch (const std::system_error&) {
+      // No thread to wait on, and everybody waits for this one: its calls get little time.
+      one.plugin->hasten(config_.lost_worker_grace);
       end(one);
+      narrow_grants_of(one);
       one.is_over.store(true);
     }
   }
@@ -665,15 +725,13 @@ class Host final : public PluginHost {
     while (!change_mutex_.try_lock_for(std::chrono::milliseconds(50)))
       if (stopping_.load()) return;
     const std::lock_guard changing(change_mutex_, std::adopt_lock);
-    if (stopping_.load() || retiring_of(over.id) > 0) return;
-    for (const auto& entry : entries_) {
-      if (entry.info.id != over.id || entry.plugin == nullptr) continue;
-      const bool has_more = std::any_of(over.views.begin(), over.views.end(), [&](const auto& view) {
-        return std::none_of(entry.views.begin(), entry.views.end(),
-                            [&](const auto& each) { return is_same_view(each, view); });
-      });
-      if (has_more) narrow_grants(entry);
-    }
+    narrow_grants_of(over);
+  }
+
+  void narrow_grants_of(const Retiring& over) {
+    if (stopping_.load()) return;
+    for (const auto& entry : entries_)
+      if (entry.info.id == over.id && entry.plugin != nullptr) narrow_grants(entry.plugin->definition(), entry.views);
   }
 
   /// Forgets those that have ended.
@@ -692,25 +750,26 @@ class Host final : public PluginHost {
   /// A call that came to an instance behind its end runs in the newest generation. True when it was seen to.
   bool hand_over(const ToolCallPtr& call) {
     if (stopping_.load()) return false;
-    const auto newest = registry();
-    const auto* const next = namesake(*newest, serving(), *call);
+    const auto registry = newest();
+    const auto* const next = namesake(*registry, *call);
     if (next == nullptr) {
       std::exchange(call->on_done, nullptr)(*call, refusal(Outcome::kUnavailable, kReplacedText));
       return true;
     }
     if (next == call->tool) return false;
-    call->runs_in = newest;
+    const auto before = std::exchange(call->runs_in, registry);  // may hold the runner that asks
     call->tool = next;
     run(call);
     return true;
   }
 
-  [[nodiscard]] Result<const Tool*> find_job(std::string_view plugin, std::string_view job) const {
+  [[nodiscard]] static Result<const Tool*> find_job(const PluginRegistry& registry, std::string_view plugin,
+                                                    std::string_view job) {
     const auto not_found = [](std::string message, const std::string& others) {
       return Error{Errc::kNotFound, std::move(message) + (others.empty() ? "" : "; there is: " + others), {}};
     };
     std::string ids;
-    for (const auto& candidate : serving()) {
+    for (const auto& candidate : registry.plugins()) {
       const auto& definition = candidate->definition();
       ids += (ids.empty() ? "" : ", ") + definition.id;
       if (definition.id != plugin) continue;
@@ -740,7 +799,7 @@ class Host final : public PluginHost {
   std::vector<std::unique_ptr<Retiring>> retiring_;
   /// Held for a pointer copy on either side.
   mutable std::mutex registry_mutex_;
-  RegistryPtr registry_;
+  std::shared_ptr<const PluginRegistry> registry_;
 };
 
 }  // namespace

@@ -138,6 +138,7 @@ std::optional<PluginInstance::Refused> PluginInstance::serve(const Views& views,
     const BlackBoxScope scope(definition_.id, "(create)", sha256_);
     if (const auto status = definition_.create(&host_, &instance_); status != TH_OK) {
       if (!runner_->stop(std::chrono::milliseconds(0))) leave_alive(shared_from_this());
+      host_.silence();
       return refused("create", refusal("create() answered " + std::to_string(status) +
                                        "; the plugin's log lines before this one say why"));
     }
@@ -213,7 +214,12 @@ bool PluginInstance::quiesce(std::chrono::milliseconds limit) {
     return self->definition_.quiesce(self->instance_, until_us);
   });
   auto status = task.get_future();
-  std::thread thread(std::move(task));
+  std::thread thread;
+  try {
+    thread = std::thread(std::move(task));
+  } catch (const std::system_error&) {
+    return false;  // without a thread nobody knows whether it would return
+  }
   if (status.wait_until(until + std::chrono::milliseconds(100)) != std::future_status::ready) {
     thread.detach();
     return false;

@@ -190,17 +190,28 @@ Result<CheckedFile> inspect_file(const fs::path& file) {
 }
 
 struct PluginImage::Registry {
-  std::mutex mutex;
+  std::mutex loading;  // held while code of plugins runs, so for as long as they like; locked first
+  std::mutex mutex;    // held for a moment; guards what follows
   std::map<std::string, PluginImage*, std::less<>> images;  // by sha256
 
-  [[nodiscard]] Mapped mapped(std::string_view id) const {
+  [[nodiscard]] Mapped mapped(std::string_view id) {
     Mapped all;
+    const std::lock_guard lock(mutex);
     for (const auto& [sha256, image] : images) {
       if (image->id_ != id) continue;
       ++all.versions;
       all.bytes += image->bytes_;
     }
     return all;
+  }
+  [[nodiscard]] PluginImage* find(const std::string& sha256) {
+    const std::lock_guard lock(mutex);
+    const auto found = images.find(sha256);
+    return found == images.end() ? nullptr : found->second;
+  }
+  void add(const std::string& sha256, PluginImage* image) {
+    const std::lock_guard lock(mutex);
+    images.emplace(sha256, image);
   }
 };
 
@@ -211,23 +222,20 @@ PluginImage::Registry& PluginImage::registry() {
 }
 
 PluginImage::Mapped PluginImage::mapped(std::string_view id) {
-  auto& images = registry();
-  const std::lock_guard lock(images.mutex);
-  return images.mapped(id);
+  return registry().mapped(id);
 }
 
 Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& store) {
   auto& images = registry();
-  const std::lock_guard lock(images.mutex);
-  const auto found = images.images.find(file.sha256);
-  const bool is_mapped = found != images.images.end();
-  if (is_mapped && file.bytes.empty()) return found->second;
-  if (!is_mapped && images.mapped(file.card.id).versions >= kMaxVersions)
+  const std::lock_guard loading(images.loading);
+  auto* const known = images.find(file.sha256);
+  if (known != nullptr && file.bytes.empty()) return known;
+  if (known == nullptr && images.mapped(file.card.id).versions >= kMaxVersions)
     return refusal(file.path, "this process has loaded " + std::to_string(kMaxVersions) + " versions of " +
                                   file.card.id + ", and none can be unloaded; restart the host to load another");
   const auto stored = store_copy(file, store);
   if (!stored) return stored.error();
-  if (is_mapped) return found->second;
+  if (known != nullptr) return known;
 
   // NODELETE and the leaked handle say the same thing twice: a thread or a destructor of the plugin may run at any time
   // until the process ends, so its code must never go away.
@@ -239,7 +247,7 @@ Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& 
     auto* const library = new boost::dll::shared_library(*stored, kMode);
     auto& entry = library->get<th_status(const th_host_api*, th_host*, const th_plugin_def**)>(kEntrySymbol);
     auto* const image = new PluginImage(file, library, &entry);
-    images.images.emplace(file.sha256, image);
+    images.add(file.sha256, image);
     return image;
   } catch (const std::exception& error) {
     return refusal(file.path, std::string("cannot be loaded (") + error.what() +
@@ -248,7 +256,7 @@ Result<PluginImage*> PluginImage::load(const CheckedFile& file, const fs::path& 
 }
 
 Result<const th_plugin_def*> PluginImage::definition(const th_host_api& api, th_host* host) {
-  const std::lock_guard lock(registry().mutex);
+  const std::lock_guard loading(registry().loading);
   if (!entered_) {
     entered_ = true;
     entry_status_ = entry_(&api, host, &definition_);

@@ -24,6 +24,7 @@ class PluginRegistry final : public ToolRegistry {
   [[nodiscard]] const Prompt* find_prompt(std::string_view name) const noexcept override;
   [[nodiscard]] bool logs_to_clients(std::string_view plugin) const noexcept override;
   [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+  [[nodiscard]] const std::vector<std::shared_ptr<PluginInstance>>& plugins() const noexcept { return plugins_; }
 
  private:
   const std::vector<std::shared_ptr<PluginInstance>> plugins_;

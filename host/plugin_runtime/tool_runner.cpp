@@ -350,7 +350,7 @@ void ToolRunner::work(const WorkerPtr& worker) {
     const std::lock_guard lock(mutex_);
     if (--lost_ == 0) quarantined_.store(false);
     if (const auto gated = std::exchange(worker->gated, nullptr)) leave_gate(*gated);
-    if (!stopping_.load()) rouse_workers();
+    if (!ending_) rouse_workers();
     return;
   }
 }
@@ -547,7 +547,7 @@ ToolRunner::Clock::time_point ToolRunner::sweep_queue(Clock::time_point now) {
     queue_.remove_if(leaves);
     for (auto& [binding, gate] : gates_) gate.outside.remove_if(leaves);
     for (const auto& job : ended) leave_gate(*job);
-    if (!ended.empty() && !stopping_.load()) rouse_workers();
+    if (!ended.empty() && !ending_) rouse_workers();
   }
   for (const auto& job : ended)
     finish(*job,
@@ -598,9 +598,8 @@ void ToolRunner::give_up(const WorkerPtr& worker, const Job& job) {
     std::erase(workers_, worker);
     if (auto* const tenant = std::exchange(worker->tenant, nullptr)) queue_.release(*tenant);
     ++lost_;
-    if (lost_ >= static_cast<int>(config_.max_lost_workers) && !stopping_.load())
-      quarantine = !quarantined_.exchange(true);
-    if (!quarantined_.load() && queue_.ready() > 0 && !stopping_.load() && !start_worker()) work_.notify_one();
+    if (lost_ >= static_cast<int>(config_.max_lost_workers) && !ending_) quarantine = !quarantined_.exchange(true);
+    if (!quarantined_.load() && queue_.ready() > 0 && !ending_ && !start_worker()) work_.notify_one();
     if (is_idle()) idle_.notify_all();
   }
   host_.report(observability::PluginIncident::kLostWorker, "overstay",

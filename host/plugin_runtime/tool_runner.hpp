@@ -2,8 +2,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -38,7 +38,7 @@ struct ToolBinding {
   void* user = nullptr;
   std::size_t max_result_bytes = 0;  ///< 0: the runner's
   std::chrono::milliseconds timeout{0};
-  unsigned max_concurrency = 0;      ///< calls at a time; 0: as many as there are workers. Before the first call
+  unsigned max_concurrency = 0;  ///< calls at a time; 0: as many as there are workers. Before the first call
   std::atomic<bool> runs_inline{false};
   /// Calls that are still to be measured closely, after one that took too long for a tool that never blocks.
   std::atomic<int> observed_calls{0};

@@ -531,6 +531,8 @@ Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id,
       if (exporter.schema == reader.schema) continue;
       const std::string user = work.quote_name(reader.user);
       work.exec("set local role " + work.quote_name(exporter.owner));
+      // What an earlier version exported may be gone by now.
+      if (work.exec_params("select to_regclass($1) is null", sql_name(view))[0][0].as<bool>()) continue;
       work.exec("grant usage on schema " + work.quote_name(exporter.schema) + " to " + user);
       work.exec("grant select on " + sql_name(view) + " to " + user);
     }

@@ -51,7 +51,8 @@ struct ExportedView {
 std::string sql_name(const ExportedView& view);
 
 /// Lets the role of a migrated plugin read exactly these views of other migrated plugins, and nothing else of theirs:
-/// what it could read before and is not listed is taken back, and so is what was granted to PUBLIC.
+/// what it could read before and is not listed is taken back, and so is what was granted to PUBLIC. Views that are gone
+/// are left out.
 Result<> grant_reads(const DatabaseAddress& address, std::string_view reader_id, std::span<const ExportedView> views);
 
 }  // namespace toolhost::storage

@@ -40,7 +40,7 @@ TEST(ElfCard, ReadsWhatAPluginSaysAboutItself) {
     EXPECT_EQ(card->search_path, "");
     EXPECT_FALSE(card->executable_stack);
     EXPECT_FALSE(card->text_relocations);
-    EXPECT_EQ(card->end_functions, 1U);
+    EXPECT_GE(card->end_functions, 1U);  // a sanitizer adds its own
     EXPECT_THAT(card->imports, testing::Contains("__cxa_finalize"));
   }
 }

@@ -266,6 +266,24 @@ TEST_F(Replacement, GivesReadersANewInstanceWhenTheyMayReadMore) {
             R"({"texts":["Emma"]})");
 }
 
+TEST_F(Replacement, MigratesBeforeItGrantsWhateverTheOrderOfTheConfiguration) {
+  put(1);
+  start({test_plugin("reader"), test_plugin("library"), file()});
+  EXPECT_THAT(replace_by(3).with, ElementsAre("com.acme.reader"));
+  EXPECT_THAT(run("list_views", "{}", acme).structured_json, HasSubstr("versions"));
+  const auto infos = host->plugins();
+  EXPECT_EQ(infos.at(0).tools.size(), 2U) << "each once: " << testing::PrintToString(infos.at(0).tools);
+}
+
+TEST_F(Replacement, LeavesOldInstancesWhatTheyRead) {
+  serve(1, {"library", "reader"});
+  auto lingering = begin("linger", R"({"ms":1500})", acme);
+  for (int round = 0; round < 3; ++round) EXPECT_TRUE(host->replace_plugin("com.acme.reader", {}));
+  EXPECT_EQ(run("read", R"({"sql":"select count(*)::text from library.titles"})", acme).structured_json,
+            R"({"texts":["0"]})");
+  EXPECT_EQ(text_of(lingering.result.get()), said(1));
+}
+
 TEST_F(Replacement, EndsWithTheHostWhateverStillRuns) {
   serve(1);
   auto lingering = begin("linger", R"({"ms":20000})", acme);

@@ -119,7 +119,7 @@ TEST_F(ExecutorService, ReportsAnExceptionThatLeavesAFunction) {
 TEST(Executor, SaysThatAFunctionHasNotReturned) {
   RunnerFixture fixture;
   // Lives for ever, as the plugin that has it does then.
-  auto& executor = *new Executor(fixture.host);
+  static auto& executor = *new Executor(fixture.host);
   Gate gate;
   std::promise<void> returned;
   EXPECT_EQ(executor.submit([&] {
